@@ -1,0 +1,2 @@
+#include "CDICOM.h"
+#include <dcmtk/dcmdata/dctk.h>

@@ -1,0 +1,56 @@
+import Foundation
+
+/// Writes a file so that it is either whole or absent: to a temporary name beside it, fsync, rename.
+enum AtomicFile {
+    /// Replaces the file at `path` with what `body` writes; on any error the old file, if there was one, is untouched.
+    ///
+    /// - Throws: ``Failure`` with status `inputOutput` that names the path and the system's reason (a full disk, say).
+    static func write(to path: String, _ body: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void) throws {
+        let temporary = "\(path).\(getpid()).tmp"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw failure("create", temporary) }
+        do {
+            defer { close(descriptor) }
+            try body { bytes in
+                var rest = bytes
+                while !rest.isEmpty {
+                    let written = Foundation.write(descriptor, rest.baseAddress, rest.count)
+                    if written < 0 && errno == EINTR { continue }
+                    guard written >= 0 else { throw failure("write", path) }
+                    rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+                }
+            }
+            guard fsync(descriptor) == 0 else { throw failure("write", path) }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+        guard rename(temporary, path) == 0 else {
+            let error = failure("rename", path)
+            unlink(temporary)
+            throw error
+        }
+        syncDirectory(of: path)
+    }
+
+    static func write(_ bytes: some ContiguousBytes, to path: String) throws {
+        try write(to: path) { append in try bytes.withUnsafeBytes(append) }
+    }
+
+    static func write(_ text: String, to path: String) throws { try write(Array(text.utf8), to: path) }
+
+    /// Makes the rename itself durable; a file system that cannot sync a directory is no error.
+    private static func syncDirectory(of path: String) {
+        let folder = (path as NSString).deletingLastPathComponent
+        let descriptor = open(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        close(descriptor)
+    }
+
+    private static func failure(_ action: String, _ path: String) -> Failure {
+        let reason = String(cString: strerror(errno))
+        let remedy = errno == ENOSPC ? " Free some space and run the same command again." : ""
+        return Failure(.inputOutput, "\(path): cannot \(action): \(reason).\(remedy)")
+    }
+}
