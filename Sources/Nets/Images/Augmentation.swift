@@ -20,7 +20,9 @@ public struct Augmentation: Sendable, Codable, Equatable {
     /// Any of the fields may be missing and then has the original's value; values out of range are decoding errors.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        func read<Value: Decodable>(_ key: CodingKeys, into value: inout Value, _ expected: String, if valid: (Value) -> Bool) throws {
+        func read<Value: Decodable>(
+            _ key: CodingKeys, into value: inout Value, _ expected: String, if valid: (Value) -> Bool
+        ) throws {
             guard let read = try container.decodeIfPresent(Value.self, forKey: key) else { return }
             guard valid(read) else {
                 throw DecodingError.dataCorruptedError(
@@ -30,7 +32,9 @@ public struct Augmentation: Sendable, Codable, Equatable {
         }
         func isProbability(_ value: Double) -> Bool { (0...1).contains(value) }
         try read(.scale, into: &scale, "a range within 0 ... 1, without 0") { $0.lowerBound > 0 && $0.upperBound <= 1 }
-        try read(.aspectRatio, into: &aspectRatio, "a finite range above 0") { $0.lowerBound > 0 && $0.upperBound.isFinite }
+        try read(.aspectRatio, into: &aspectRatio, "a finite range above 0") {
+            $0.lowerBound > 0 && $0.upperBound.isFinite
+        }
         try read(.flipProbability, into: &flipProbability, "a number in 0 ... 1", if: isProbability)
         try read(.rotationProbability, into: &rotationProbability, "a number in 0 ... 1", if: isProbability)
         try read(.rotationDegrees, into: &rotationDegrees, "a number in 0 ... 180") { (0...180).contains($0) }

@@ -17,7 +17,8 @@ public struct Window: Sendable, Codable, Hashable {
         guard width >= 2, width.isFinite, center.isFinite else {
             throw DecodingError.dataCorruptedError(
                 forKey: .width, in: container,
-                debugDescription: "a window of center \(center) and width \(width): both finite, and width at least 2 HU, expected")
+                debugDescription:
+                    "a window of center \(center) and width \(width): both finite, and width at least 2 HU, expected")
         }
     }
 
