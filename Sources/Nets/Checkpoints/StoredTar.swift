@@ -1,6 +1,6 @@
 /// The members of an uncompressed tar file (POSIX ustar and pax), by name, as views of the file's bytes.
 ///
-/// PyTorch's first container was a tar file of four members; the model zoo's oldest files, resnet34 among them, still are.
+/// PyTorch's first container was a tar file of four members; `docs/checkpoints.md` says which files are still of this kind.
 struct StoredTar {
     private static let block = 512
 
