@@ -3,7 +3,8 @@ import Foundation
 /// The weights in a file that PyTorch's `torch.save` wrote, read without running any Python.
 ///
 /// All three containers are read: the zip file of PyTorch 1.6 and later, the row of pickles and raw storages before it, and the tar
-/// file before that. Contents may be a state dict or a training snapshot `{'model': state dict, 'optim': …, 'detail': {…}}`. `docs/checkpoints.md` lists what is refused.
+/// file before that. Contents may be a state dict or a training snapshot `{'model': state dict, 'optim': …, 'detail': {…}}`.
+/// `docs/checkpoints.md` lists what is refused.
 public struct TorchCheckpoint: Sendable, Equatable {
     /// How the bytes are packed.
     public enum Container: String, Sendable {
