@@ -10,6 +10,7 @@ struct Program: ParsableCommand {
         version: programVersion,
         subcommands: [
             CatalogCommand.self,
+            DemoDataCommand.self,
             FingerprintCommand.self,
             UnpackCommand.self,
         ])
