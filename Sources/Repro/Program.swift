@@ -8,7 +8,12 @@ struct Program: ParsableCommand {
         commandName: "repro",
         abstract: "Reproduce, score and audit the RSNA 2019 intracranial hemorrhage competition.",
         version: programVersion,
-        subcommands: [])
+        subcommands: [
+            CatalogCommand.self,
+            DemoDataCommand.self,
+            FingerprintCommand.self,
+            UnpackCommand.self,
+        ])
 
     static func main() {
         do {
