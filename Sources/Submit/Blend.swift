@@ -24,7 +24,7 @@ public func blend(
         let extra = table.sliceIDs.filter { !known.contains($0) }
         throw TableError(
             name: name, .extraSlice,
-            "\(extra.count) slice(s) are not in \(names[0]): \(listing(extra)). "
+            "\(extra.count) \(extra.count == 1 ? "slice is" : "slices are") not in \(names[0]): \(listing(extra)). "
                 + "All tables of a blend must have the same slices.")
     }
     let values = first.values.indices.map { row in
