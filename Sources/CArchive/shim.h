@@ -1,2 +1,3 @@
+// libarchive as it is: https://github.com/libarchive/libarchive/wiki/ManualPages
 #include <archive.h>
 #include <archive_entry.h>

@@ -1,5 +1,62 @@
 // Reading and writing DICOM slices through DCMTK, as a C interface for Swift.
+//
+// Thin on purpose: what a slice must look like is decided in Swift (`Inputs/DICOMSlice.swift`); this side only moves bytes.
 #ifndef CDICOM_H
 #define CDICOM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// A parsed DICOM file. Not shared between threads; different files may be used on different threads.
+typedef struct DICOMFile DICOMFile;
+
+// One attribute to write: tag and value as text, several values joined with a backslash.
+typedef struct {
+    uint16_t group;
+    uint16_t element;
+    const char *value;
+} DICOMAttribute;
+
+// Parses a DICOM part 10 file (one with a preamble and "DICM"). Pixel values stay on disk until `dicom_pixels` is called.
+//
+// Returns NULL if it cannot be parsed; `reason` then says why in DCMTK's words, `truncated` whether the file ends too early.
+DICOMFile *dicom_open(const char *path, bool *truncated, char *reason, size_t reason_capacity);
+
+void dicom_close(DICOMFile *file);
+
+// The whole value of an attribute of the data set, all values joined with a backslash; NULL if it is absent.
+// Valid until the next call for the same file.
+const char *dicom_value(DICOMFile *file, uint16_t group, uint16_t element);
+
+// The UID and the name of the transfer syntax in the file's meta header.
+const char *dicom_transfer_syntax(DICOMFile *file);
+const char *dicom_transfer_syntax_name(DICOMFile *file);
+
+// Whether the pixels are encapsulated, that is, compressed (JPEG, RLE and their like).
+bool dicom_is_compressed(DICOMFile *file);
+
+// Whether the data set has PixelData (7FE0,0010), and the number of bytes that its header announces.
+bool dicom_has_pixels(DICOMFile *file);
+size_t dicom_pixel_bytes(DICOMFile *file);
+
+// Copies the pixels as 16-bit words in this machine's byte order; `capacity` and the result count words.
+// Returns fewer than `capacity` if the file has fewer, 0 with a `reason` if they cannot be read.
+size_t dicom_pixels(DICOMFile *file, uint16_t *words, size_t capacity, char *reason, size_t reason_capacity);
+
+// Encodes a file with preamble, meta header, the given attributes and 16-bit pixels, in the given transfer syntax, in memory.
+//
+// Values are written as given: a UID that is none stays as it is. Returns the number of bytes, 0 with a `reason` on failure
+// (`capacity` too small, an unknown transfer syntax, a value that does not fit its VR).
+size_t dicom_encode(const DICOMAttribute *attributes, size_t attribute_count, const uint16_t *words, size_t word_count,
+                    const char *transfer_syntax, uint8_t *bytes, size_t capacity, char *reason, size_t reason_capacity);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

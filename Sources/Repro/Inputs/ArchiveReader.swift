@@ -1,0 +1,124 @@
+import CArchive
+import Foundation
+
+/// Streams the members of an archive through libarchive: zip and zip64, tar with any compression, 7-zip.
+///
+/// Nothing is held but one member's header; ``nextMember()`` skips what was not read of the member before.
+final class ArchiveReader {
+    struct Member: Sendable {
+        enum Kind: Sendable { case file, folder, link, other }
+        var path: String
+        var kind: Kind
+        /// Unpacked size in bytes, if the archive tells it beforehand.
+        var size: Int64?
+    }
+
+    let path: String
+    private let archive: OpaquePointer
+    private var current: Member?
+    private(set) var membersSeen = 0
+
+    /// - Throws: ``Failure``: `inputMissing` if there is no such file, `badInput` if it is no archive.
+    init(path: String) throws {
+        self.path = path
+        guard access(path, R_OK) == 0 else {
+            throw Failure(.inputMissing, "\(path): \(String(cString: strerror(errno))). Check the path of the archive.")
+        }
+        guard let archive = archive_read_new() else { throw Failure(.bug, "libarchive gave no reader") }
+        self.archive = archive
+        archive_read_support_filter_all(archive)
+        archive_read_support_format_all(archive)
+        guard archive_read_open_filename(archive, path, 1 << 20) == ARCHIVE_OK else {
+            let reason = Self.reason(archive)
+            archive_read_free(archive)
+            throw Failure(.badInput, "\(path): not an archive that can be read (\(reason)). \(Self.expectation)")
+        }
+    }
+
+    deinit { archive_read_free(archive) }
+
+    private static let expectation = "Expected the competition's zip (or a tar or 7-zip of it, or the unpacked folder)."
+
+    /// The next member, or nil after the last one.
+    ///
+    /// - Throws: ``Failure`` with status `badInput` if the archive is no archive, damaged, truncated or encrypted.
+    func nextMember() throws -> Member? {
+        var entry: OpaquePointer?
+        let status = archive_read_next_header(archive, &entry)
+        if status == ARCHIVE_EOF {
+            try checkEnd()
+            return nil
+        }
+        guard status == ARCHIVE_OK || status == ARCHIVE_WARN, let entry else {
+            if membersSeen == 0 {
+                throw Failure(
+                    .badInput, "\(path): not an archive that can be read (\(Self.reason(archive))). \(Self.expectation)"
+                )
+            }
+            throw damaged("after \(current?.path ?? "its start")")
+        }
+        let name = archive_entry_pathname_utf8(entry) ?? archive_entry_pathname(entry)
+        let member = Member(
+            path: name.map { String(cString: $0) } ?? "", kind: Self.kind(of: entry),
+            size: archive_entry_size_is_set(entry) != 0 ? archive_entry_size(entry) : nil)
+        guard archive_entry_is_encrypted(entry) == 0 else {
+            throw Failure(
+                .badInput,
+                "\(path): the member \(member.path) is encrypted. Kaggle's archive has no password; download it again, or decrypt it first."
+            )
+        }
+        current = member
+        membersSeen += 1
+        return member
+    }
+
+    /// Passes the current member's bytes on, piece by piece.
+    func readMember(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
+        defer { buffer.deallocate() }
+        while true {
+            let count = archive_read_data(archive, buffer.baseAddress, buffer.count)
+            if count == 0 { return }
+            // A warning here is a failed checksum: the bytes are not what was packed.
+            guard count > 0 else { throw damaged("in \(current?.path ?? "a member")") }
+            try body(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        }
+    }
+
+    /// A zip cut off between two members reads as a shorter zip; its directory, which comes last, is then missing.
+    private func checkEnd() throws {
+        guard archive_format(archive) & Self.formatMask == Self.zipFormat else { return }
+        guard let handle = FileHandle(forReadingAtPath: path) else { return }
+        defer { try? handle.close() }
+        let size = try handle.seekToEnd()
+        // The record that ends the directory is 22 bytes and a comment of at most 65535 (APPNOTE.TXT 4.3.16).
+        try handle.seek(toOffset: size - min(size, 65_557))
+        let tail = try handle.readToEnd() ?? Data()
+        if tail.range(of: Data([0x50, 0x4B, 5, 6])) == nil { throw damaged("after \(current?.path ?? "its start")") }
+    }
+
+    // libarchive writes these as macros that Swift does not see: ARCHIVE_FORMAT_BASE_MASK, ARCHIVE_FORMAT_ZIP.
+    private static let formatMask: Int32 = 0xFF_0000
+    private static let zipFormat: Int32 = 0x05_0000
+
+    private func damaged(_ place: String) -> Failure {
+        Failure(
+            .badInput,
+            "\(path): the archive is damaged or truncated \(place) (\(Self.reason(archive))). Members before that are whole. "
+                + "Compare its size with the one that Kaggle names and download it again.")
+    }
+
+    private static func reason(_ archive: OpaquePointer) -> String {
+        archive_error_string(archive).map { String(cString: $0) } ?? "unexpected end"
+    }
+
+    private static func kind(of entry: OpaquePointer) -> Member.Kind {
+        if archive_entry_hardlink(entry) != nil || archive_entry_symlink(entry) != nil { return .link }
+        switch archive_entry_filetype(entry) {
+        case S_IFREG: return .file
+        case S_IFDIR: return .folder
+        case S_IFLNK: return .link
+        default: return .other
+        }
+    }
+}

@@ -1,0 +1,193 @@
+import CDICOM
+import Foundation
+
+/// Reads a CT slice: attributes and pixels.
+///
+/// Takes any uncompressed transfer syntax (implicit, explicit, big endian, deflated).
+/// - Throws: ``SliceError``, which says what is wrong with the file and what to do.
+func readSlice(at path: String) throws(SliceError) -> DICOMSlice {
+    let reader = try DICOMReader(path: path)
+    let header = try reader.header()
+    return DICOMSlice(header: header, pixels: try reader.pixels(for: header))
+}
+
+/// Reads a CT slice's attributes and leaves its pixels on disk.
+func readSliceHeader(at path: String) throws(SliceError) -> SliceHeader {
+    try DICOMReader(path: path).header()
+}
+
+/// One open DICOM file; checks that it is a slice as the competition has them.
+private final class DICOMReader {
+    private let path: String
+    private let file: OpaquePointer
+
+    init(path: String) throws(SliceError) {
+        self.path = path
+        try Self.checkPreamble(of: path)
+        var truncated = false
+        var reason = [CChar](repeating: 0, count: 256)
+        guard let file = dicom_open(path, &truncated, &reason, reason.count) else {
+            let text = String(decoding: reason.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+            throw truncated
+                ? SliceError(
+                    kind: .truncated, path: path,
+                    detail:
+                        "the file ends too early (\(text)). Copy or unpack it again; if the source is the same, it is damaged."
+                )
+                : SliceError(
+                    kind: .malformed, path: path,
+                    detail: "DICOM that cannot be parsed (\(text)). Copy or unpack it again.")
+        }
+        self.file = file
+    }
+
+    deinit { dicom_close(file) }
+
+    /// A DICOM file has 128 bytes of anything and then "DICM" (PS3.10, section 7.1).
+    ///
+    /// Without this check DCMTK tries to make sense of any bytes.
+    private static func checkPreamble(of path: String) throws(SliceError) {
+        guard let stream = fopen(path, "rb") else {
+            let reason = String(cString: strerror(errno))
+            throw SliceError(
+                kind: .unreadable, path: path,
+                detail: "cannot be opened: \(reason). Check that it exists and is readable.")
+        }
+        defer { fclose(stream) }
+        var start = [UInt8](repeating: 0, count: 132)
+        let count = fread(&start, 1, start.count, stream)
+        guard count == start.count, start.suffix(4).elementsEqual("DICM".utf8) else {
+            throw SliceError(
+                kind: .notDICOM, path: path,
+                detail: "not a DICOM file: expected \"DICM\" after 128 bytes. Copy or unpack it again, or remove it.")
+        }
+    }
+
+    func header() throws(SliceError) -> SliceHeader {
+        var header = SliceHeader()
+        header.transferSyntax = String(cString: dicom_transfer_syntax(file))
+        header.modality = text(0x0008, 0x0060) ?? ""
+        guard header.modality == "CT" else {
+            throw problem(
+                .notCT,
+                "Modality (0008,0060) is '\(header.modality)', expected 'CT'. Remove the file or give the right folder."
+            )
+        }
+        guard !dicom_is_compressed(file) else {
+            let name = String(cString: dicom_transfer_syntax_name(file))
+            throw problem(
+                .compressed,
+                "compressed as \(name) (\(header.transferSyntax)), expected uncompressed pixels. Decompress it with dcmdjpeg, dcmdrle or gdcmconv --raw."
+            )
+        }
+        header.sopInstanceUID = text(0x0008, 0x0018) ?? ""
+        header.patientID = try required("PatientID", 0x0010, 0x0020)
+        header.studyInstanceUID = try required("StudyInstanceUID", 0x0020, 0x000D)
+        header.seriesInstanceUID = try required("SeriesInstanceUID", 0x0020, 0x000E)
+        header.studyID = text(0x0020, 0x0010) ?? ""
+        header.imagePosition = try numbers("ImagePositionPatient", 0x0020, 0x0032, count: 3)
+        header.imageOrientation = text(0x0020, 0x0037).flatMap(SliceHeader.numbers) ?? []
+        header.pixelSpacing = text(0x0028, 0x0030).flatMap(SliceHeader.numbers) ?? []
+        header.windowCenterText = text(0x0028, 0x1050) ?? ""
+        header.windowWidthText = text(0x0028, 0x1051) ?? ""
+        header.rescaleIntercept = try numbers("RescaleIntercept", 0x0028, 0x1052, count: 1)[0]
+        header.rescaleSlope = try numbers("RescaleSlope", 0x0028, 0x1053, count: 1)[0]
+        try readPixelDescription(into: &header)
+        return header
+    }
+
+    private func readPixelDescription(into header: inout SliceHeader) throws(SliceError) {
+        guard dicom_has_pixels(file) else {
+            throw problem(.noPixels, "no PixelData (7FE0,0010). The file holds no image; unpack it again or remove it.")
+        }
+        header.samplesPerPixel = try integer("SamplesPerPixel", 0x0028, 0x0002)
+        header.photometricInterpretation = text(0x0028, 0x0004) ?? ""
+        header.rows = try integer("Rows", 0x0028, 0x0010)
+        header.columns = try integer("Columns", 0x0028, 0x0011)
+        header.bitsAllocated = try integer("BitsAllocated", 0x0028, 0x0100)
+        header.bitsStored = try integer("BitsStored", 0x0028, 0x0101)
+        header.highBit = try integer("HighBit", 0x0028, 0x0102)
+        header.pixelRepresentation = try integer("PixelRepresentation", 0x0028, 0x0103)
+        if let frames = text(0x0028, 0x0008).flatMap(SliceHeader.firstInteger), frames != 1 {
+            throw problem(
+                .multiFrame, "\(frames) frames, expected a single one. Split the file into one file per slice.")
+        }
+        guard header.rows > 0, header.columns > 0 else {
+            throw problem(.badSize, "\(header.rows) rows and \(header.columns) columns, expected at least one of each.")
+        }
+        guard header.samplesPerPixel == 1, header.photometricInterpretation == "MONOCHROME2" else {
+            throw problem(
+                .unsupportedPixels,
+                "\(header.samplesPerPixel) samples per pixel, \(header.photometricInterpretation); expected 1, MONOCHROME2."
+            )
+        }
+        guard header.bitsAllocated == 16, (0...1).contains(header.pixelRepresentation) else {
+            throw problem(
+                .unsupportedPixels,
+                "BitsAllocated \(header.bitsAllocated), PixelRepresentation \(header.pixelRepresentation); expected 16, and 0 or 1."
+            )
+        }
+        let expected = header.rows * header.columns * 2
+        let found = dicom_pixel_bytes(file)
+        guard found >= expected else {
+            throw problem(
+                .truncated,
+                "PixelData has \(found) bytes, expected \(header.rows) x \(header.columns) x 2 = \(expected). Copy or unpack it again."
+            )
+        }
+        // One byte of padding makes the length even; anything more means that the header tells the wrong size.
+        guard found <= expected + 1 else {
+            throw problem(
+                .badSize,
+                "PixelData has \(found) bytes, more than \(header.rows) x \(header.columns) x 2 = \(expected): Rows or Columns is wrong."
+            )
+        }
+    }
+
+    func pixels(for header: SliceHeader) throws(SliceError) -> [Int32] {
+        let count = header.rows * header.columns
+        var words = [UInt16](repeating: 0, count: count)
+        var reason = [CChar](repeating: 0, count: 256)
+        guard dicom_pixels(file, &words, count, &reason, reason.count) == count else {
+            throw problem(.truncated, "the pixels cannot be read to the end. Copy or unpack the file again.")
+        }
+        guard header.pixelRepresentation == 1 else { return words.map(Int32.init) }
+        return words.map { Int32(Int16(bitPattern: $0)) }
+    }
+
+    private func text(_ group: UInt16, _ element: UInt16) -> String? {
+        dicom_value(file, group, element).map { SliceHeader.trimmed(String(cString: $0)) }
+    }
+
+    private func required(_ name: String, _ group: UInt16, _ element: UInt16) throws(SliceError) -> String {
+        if let value = text(group, element), !value.isEmpty { return value }
+        throw missing(name, group, element, "a value")
+    }
+
+    private func numbers(_ name: String, _ group: UInt16, _ element: UInt16, count: Int) throws(SliceError) -> [Double]
+    {
+        if let values = text(group, element).flatMap(SliceHeader.numbers), values.count == count { return values }
+        throw missing(name, group, element, count == 1 ? "a number" : "\(count) numbers")
+    }
+
+    private func integer(_ name: String, _ group: UInt16, _ element: UInt16) throws(SliceError) -> Int {
+        if let value = text(group, element).flatMap({ Int($0) }) { return value }
+        throw missing(name, group, element, "a whole number")
+    }
+
+    private func missing(_ name: String, _ group: UInt16, _ element: UInt16, _ expected: String) -> SliceError {
+        let tag = "(" + hexadecimal(group) + "," + hexadecimal(element) + ")"
+        let found = text(group, element).map { "is '\($0)'" } ?? "is absent"
+        return problem(
+            .missingAttribute, "\(name) \(tag) \(found), expected \(expected). Unpack the file again or remove it.")
+    }
+
+    private func hexadecimal(_ number: UInt16) -> String {
+        let digits = String(number, radix: 16, uppercase: true)
+        return String(repeating: "0", count: 4 - digits.count) + digits
+    }
+
+    private func problem(_ kind: SliceError.Kind, _ detail: String) -> SliceError {
+        SliceError(kind: kind, path: path, detail: detail)
+    }
+}

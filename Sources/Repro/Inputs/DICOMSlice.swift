@@ -1,0 +1,30 @@
+/// One CT slice: its header and the pixels as stored.
+///
+/// `pixels` is row-major, `rows * columns` values, the same that pydicom's `pixel_array` gives: 16-bit words, signed if
+/// PixelRepresentation is 1, not masked to BitsStored.
+struct DICOMSlice: Sendable, Equatable {
+    var header: SliceHeader
+    var pixels: [Int32]
+
+    /// The slice in Hounsfield units, row-major: `stored * slope + intercept`, computed in 64-bit floating point.
+    ///
+    /// - Parameter repairingWrap: undo the wrap-around of 12-bit slices (``SliceHeader/hasWrappedPixels``), which the original
+    ///   solution does not do: add 1000, subtract 4096 where the result is 4096 or more, and take -1000 for the intercept.
+    func hounsfield(repairingWrap: Bool) -> (rows: Int, columns: Int, values: [Float]) {
+        let units = hounsfieldUnits(repairingWrap: repairingWrap)
+        return (header.rows, header.columns, pixels.map { Float(units($0)) })
+    }
+
+    /// The map from a stored value to Hounsfield units.
+    func hounsfieldUnits(repairingWrap: Bool) -> (Int32) -> Double {
+        let slope = header.rescaleSlope
+        guard repairingWrap && header.hasWrappedPixels else {
+            let intercept = header.rescaleIntercept
+            return { Double($0) * slope + intercept }
+        }
+        return { stored in
+            let shifted = stored + 1000
+            return Double(shifted >= 4096 ? shifted - 4096 : shifted) * slope - 1000
+        }
+    }
+}

@@ -1,0 +1,63 @@
+/// The attributes of a CT slice that the competition's files carry, as written in the file.
+///
+/// Identifiers are kept as they are: the data set's UIDs (`ID_dd37ba3adb`) are not valid UIDs, and nothing here minds.
+/// Tags are those of DICOM PS3.6; units are the standard's (millimetres for positions and spacing).
+struct SliceHeader: Sendable, Equatable {
+    var sopInstanceUID = ""
+    var modality = "CT"
+    var patientID = ""
+    var studyInstanceUID = ""
+    var seriesInstanceUID = ""
+    var studyID = ""
+    /// ImagePositionPatient (0020,0032): x, y, z of the first pixel's centre.
+    var imagePosition: [Double] = []
+    /// ImageOrientationPatient (0020,0037): six direction cosines, or empty if absent.
+    var imageOrientation: [Double] = []
+    var samplesPerPixel = 1
+    var photometricInterpretation = "MONOCHROME2"
+    var rows = 0
+    var columns = 0
+    /// PixelSpacing (0028,0030): between rows, between columns; empty if absent.
+    var pixelSpacing: [Double] = []
+    var bitsAllocated = 16
+    var bitsStored = 16
+    var highBit = 15
+    /// PixelRepresentation (0028,0103): 0 unsigned, 1 two's complement.
+    var pixelRepresentation = 1
+    /// WindowCenter and WindowWidth (0028,1050 and 1051) as text: may be multi-valued, padded or fractional, or empty if absent.
+    var windowCenterText = ""
+    var windowWidthText = ""
+    var rescaleIntercept = 0.0
+    var rescaleSlope = 1.0
+    /// The UID of the transfer syntax that the file is written in.
+    var transferSyntax = "1.2.840.10008.1.2.1"
+
+    /// The first value, truncated to an integer, as the original takes it: `00036\00036` is 36, `35.7` is 35.
+    var windowCenter: Int? { Self.firstInteger(windowCenterText) }
+    var windowWidth: Int? { Self.firstInteger(windowWidthText) }
+
+    /// Whether the pixels are 12-bit values that wrapped around below zero, by the header alone.
+    ///
+    /// Such files are 12-bit unsigned with an intercept near 0, so that air (-1000 HU) can only be written as about 3096.
+    var hasWrappedPixels: Bool { bitsStored == 12 && pixelRepresentation == 0 && rescaleIntercept > -100 }
+
+    static func firstInteger(_ text: String) -> Int? {
+        guard let value = numbers(text)?.first, value.magnitude < 1e9 else { return nil }
+        return Int(value)
+    }
+
+    /// The values of a DICOM decimal string, which are separated by backslashes and may be padded; nil if one is no number.
+    static func numbers(_ text: String) -> [Double]? {
+        var values: [Double] = []
+        for part in text.split(separator: "\\", omittingEmptySubsequences: false) {
+            guard let value = Double(trimmed(part)), value.isFinite else { return nil }
+            values.append(value)
+        }
+        return values
+    }
+
+    static func trimmed(_ text: some StringProtocol) -> String {
+        let isPadding = { (character: Character) in character == " " || character == "\0" }
+        return String(text.drop(while: isPadding).reversed().drop(while: isPadding).reversed())
+    }
+}
