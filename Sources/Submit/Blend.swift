@@ -12,8 +12,7 @@
 public func blend(
     _ tables: [PredictionTable], weights: [Double], clip: Double?, names: [String]? = nil
 ) throws(TableError) -> PredictionTable {
-    try check(weights: weights, tables: tables.count)
-    if let clip { try check(clip: clip, for: "blend") }
+    try checkBlend(weights: weights, clip: clip, tables: tables.count)
     guard let first = tables.first else { throw TableError(name: "blend", .argument, "there is no table to blend") }
     let names = names ?? tables.indices.map { "table \($0 + 1)" }
     var columns: [[Double]] = []
@@ -44,7 +43,11 @@ public func blend(
 /// The weights of a plain mean of this many tables.
 public func equalWeights(_ count: Int) -> [Double] { Array(repeating: 1 / Double(count), count: count) }
 
-private func check(weights: [Double], tables: Int) throws(TableError) {
+/// Checks the numbers of a blend before any table is read.
+///
+/// - Throws: ``TableError`` that says which weight or clip does not fit.
+public func checkBlend(weights: [Double], clip: Double?, tables: Int) throws(TableError) {
+    if let clip { try check(clip: clip, for: "blend") }
     guard weights.count == tables else {
         throw TableError(
             name: "blend", .argument, "\(weights.count) weights for \(tables) tables; each table needs exactly one")
