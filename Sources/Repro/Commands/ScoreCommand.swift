@@ -36,7 +36,10 @@ struct ScoreCommand: ParsableCommand {
     func run() throws {
         let report = try makeReport()
         if report.unscoredSlices > 0 {
-            Console.log("\(InputBytes.name(predictions)): \(report.unscoredSlices) predicted slices are not scored.")
+            let slices = report.unscoredSlices == 1 ? "slice is" : "slices are"
+            Console.log(
+                "\(report.predictions): \(report.unscoredSlices) predicted \(slices) not scored, for "
+                    + "\(InputBytes.name(folds ?? truth)) does not list them.")
         }
         Console.result(json ? try JSON.encode(report) : report.text)
     }
