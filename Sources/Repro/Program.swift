@@ -9,7 +9,7 @@ struct Program: ParsableCommand {
         abstract: "Reproduce, score and audit the RSNA 2019 intracranial hemorrhage competition.",
         version: programVersion,
         subcommands: [
-            RecipesCommand.self,
+            RecipesCommand.self
         ])
 
     static func main() {
