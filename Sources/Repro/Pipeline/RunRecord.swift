@@ -50,9 +50,12 @@ struct RunRecord: Sendable, Codable, Equatable {
             return record
         } catch let failure as Failure {
             throw Failure(
-                failure.status, "\(failure.message) Use another --work directory, or delete this file: then every stage is made again.")
+                failure.status,
+                "\(failure.message) Use another --work directory, or delete this file: then every stage is made again.")
         }
     }
 
-    func save(to folder: String) throws { try AtomicFile.write(try JSON.encode(self) + "\n", to: Self.path(in: folder)) }
+    func save(to folder: String) throws {
+        try AtomicFile.write(try JSON.encode(self) + "\n", to: Self.path(in: folder))
+    }
 }

@@ -39,10 +39,12 @@ struct StageRunner {
                 outcomes.append(Outcome(name: stage.name, hash: hash, seconds: nil, isTrained: stage.isTrained))
                 continue
             }
+            try clear(stage, &record)
             let made = try make(stage, inputs: inputs, settings: settings)
             record.stages[stage.name] = made
             try record.save(to: folder)
-            outcomes.append(Outcome(name: stage.name, hash: made.hash, seconds: made.seconds, isTrained: stage.isTrained))
+            outcomes.append(
+                Outcome(name: stage.name, hash: made.hash, seconds: made.seconds, isTrained: stage.isTrained))
         }
         return outcomes
     }
@@ -83,27 +85,34 @@ struct StageRunner {
             let path = "\(folder)/\(output.path)"
             guard FileManager.default.fileExists(atPath: path) else { return "\(output.path) is gone" }
             // A file that cannot even be read as what it should be is damaged all the same.
-            guard (try? output.hash(path)) == recorded.sha256 else { return "\(output.path) is damaged" }
+            guard (try? output.hash(path)) == recorded.sha256 else {
+                return "\(output.path) is not what was written: it was damaged or changed"
+            }
         }
         return nil
     }
 
     private func make(_ stage: Stage, inputs: String, settings: String) throws -> RunRecord.StageRecord {
         let begun = clock()
-        if !stage.resumes { try removeOutputs(of: stage) }
         progress.note(stage.name)
         try stage.run(Digest.sha256("\(stage.name)\n\(inputs)\n\(settings)\n\(program)\n"))
         let outputs = try stage.outputs.map { output in
             RunRecord.Output(path: output.path, sha256: try output.hash("\(folder)/\(output.path)"))
         }
-        let combined = outputs.count == 1 ? outputs[0].sha256 : Digest.sha256(outputs.map { "\($0.sha256)  \($0.path)\n" }.joined())
+        let combined =
+            outputs.count == 1
+            ? outputs[0].sha256 : Digest.sha256(outputs.map { "\($0.sha256)  \($0.path)\n" }.joined())
         return RunRecord.StageRecord(
             inputs: inputs, settings: settings, program: program, outputs: outputs,
             hash: try stage.contentHash?() ?? combined, seconds: clock() - begun)
     }
 
-    /// A rebuilt stage starts from nothing, so that what was damaged cannot leak into it.
-    private func removeOutputs(of stage: Stage) throws {
+    /// A stage that is made again starts from nothing, so that what was damaged or outdated cannot leak into it; only one
+    /// that was interrupted may find what it left. The record goes first, so that a rebuild can be interrupted too.
+    private func clear(_ stage: Stage, _ record: inout RunRecord) throws {
+        let wasFinished = record.stages.removeValue(forKey: stage.name) != nil
+        if wasFinished { try record.save(to: folder) }
+        guard wasFinished || !stage.resumes else { return }
         for output in stage.outputs {
             let path = "\(folder)/\(output.path)"
             guard FileManager.default.fileExists(atPath: path) else { continue }

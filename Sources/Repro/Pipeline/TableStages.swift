@@ -34,7 +34,9 @@ struct TableStages {
     }
 
     func all() throws -> [Stage] {
-        try recipe.blends.map(blendStage) + recipe.blends.indices.map(submissionStage) + [validateStage(), scoreStage()]
+        try recipe.blends.map(blendStage) + recipe.blends.indices.map(submissionStage) + [
+            validateStage(), scoreStage(),
+        ]
     }
 
     // MARK: Blend
@@ -54,7 +56,8 @@ struct TableStages {
             try write(oof, to: "\(out)/oof.csv")
             let sample = try read(try sample())
             let test = try Submit.blend(
-                try blend.parts.map { try testMean($0.backbone.rawValue, filling: sample) }, weights: weights, clip: nil,
+                try blend.parts.map { try testMean($0.backbone.rawValue, filling: sample) }, weights: weights,
+                clip: nil,
                 names: names)
             try write(test, to: "\(out)/test.csv")
         }
@@ -89,7 +92,9 @@ struct TableStages {
             settings: "\(recipe.clip.submission)", outputs: [.init(path: out)], isTrained: true
         ) { _ in
             let test = try read(folder.path("\(WorkFolder.blend(blend.name))/test.csv"))
-            try write(try submission(filling: try read(try sample()), with: test, clip: recipe.clip.submission).table, to: out)
+            try write(
+                try submission(filling: try read(try sample()), with: test, clip: recipe.clip.submission).table, to: out
+            )
         }
     }
 
@@ -98,18 +103,22 @@ struct TableStages {
         let files = recipe.blends.indices.map { WorkFolder.submission(recipe.blends, $0) }
         let names = recipe.blends.enumerated().map { $0 == 0 ? "submission" : "submission/\($1.name)" }
         return Stage(
-            name: "validate", needs: names + ["unpack"], settings: "", outputs: [.init(path: "validation.txt")], isTrained: true
+            name: "validate", needs: names + ["unpack"], settings: "", outputs: [.init(path: "validation.txt")],
+            isTrained: true
         ) { _ in
             let sample = try read(try sample())
             var report = ""
             for file in files {
                 let found = verify(try bytes(folder.path(file)), sample: sample)
                 guard found.isValid else {
-                    let problems = found.problems.prefix(20).map { "\n  " + ($0.line.map { "line \($0): " } ?? "") + $0.message }
+                    let problems = found.problems.prefix(20).map {
+                        "\n  " + ($0.line.map { "line \($0): " } ?? "") + $0.message
+                    }
                     throw Failure(
                         .checkFailed, "\(folder.path(file)): the submission is not valid:" + problems.joined())
                 }
-                report += "\(file): valid, \(found.slices) slices, \(found.slices * HemorrhageType.allCases.count) rows\n"
+                report +=
+                    "\(file): valid, \(found.slices) slices, \(found.slices * HemorrhageType.allCases.count) rows\n"
             }
             try AtomicFile.write(report, to: folder.path("validation.txt"))
         }
@@ -127,7 +136,8 @@ struct TableStages {
             var scores = RunScores()
             let truth = try labels()
             for backbone in recipe.backbones {
-                try addOutOfFold(backbone.backbone.rawValue, try outOfFold(backbone.backbone.rawValue), truth, to: &scores)
+                try addOutOfFold(
+                    backbone.backbone.rawValue, try outOfFold(backbone.backbone.rawValue), truth, to: &scores)
             }
             for name in names {
                 try addOutOfFold(name, try read(folder.path("\(WorkFolder.blend(name))/oof.csv")), truth, to: &scores)
@@ -171,7 +181,9 @@ struct TableStages {
         return bytes
     }
 
-    private func read(_ path: String) throws -> PredictionTable { try PredictionTable(parsing: bytes(path), name: path) }
+    private func read(_ path: String) throws -> PredictionTable {
+        try PredictionTable(parsing: bytes(path), name: path)
+    }
 
     private func write(_ table: PredictionTable, to relative: String) throws {
         try folder.prepare(relative)

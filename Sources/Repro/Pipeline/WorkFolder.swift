@@ -18,7 +18,9 @@ struct WorkFolder: Sendable {
         "\(model(backbone, fold: fold))/\(CheckpointFolder.name(epoch: epoch))"
     }
 
-    static func predictions(_ backbone: Backbone, fold: Int) -> String { "predictions/\(backbone.rawValue)/fold\(fold)" }
+    static func predictions(_ backbone: Backbone, fold: Int) -> String {
+        "predictions/\(backbone.rawValue)/fold\(fold)"
+    }
 
     static func blend(_ name: String) -> String { "predictions/\(name)" }
 
@@ -42,13 +44,16 @@ struct WorkFolder: Sendable {
         for area in ["", "models", "predictions"] {
             let base = area.isEmpty ? root : path(area)
             // The top level is not searched deeply: `inputs` may hold a million files and writes no temporary ones there.
-            let names = area.isEmpty ? (try? files.contentsOfDirectory(atPath: base)) ?? [] : files.subpaths(atPath: base) ?? []
+            let names =
+                area.isEmpty ? (try? files.contentsOfDirectory(atPath: base)) ?? [] : files.subpaths(atPath: base) ?? []
             for name in names where name.hasSuffix(".tmp") { try? files.removeItem(atPath: "\(base)/\(name)") }
         }
     }
 
     /// Makes the folder that a relative path's file goes into.
-    func prepare(_ relative: String) throws { try Self.makeFolder((path(relative) as NSString).deletingLastPathComponent) }
+    func prepare(_ relative: String) throws {
+        try Self.makeFolder((path(relative) as NSString).deletingLastPathComponent)
+    }
 
     private static func makeFolder(_ path: String) throws {
         do {

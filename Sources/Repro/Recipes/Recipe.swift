@@ -19,10 +19,8 @@ struct Recipe: Sendable, Codable, Equatable {
         var seed: UInt64
     }
 
-    /// Which slices are kept and how their pixels are read.
+    /// How slices are read.
     struct CatalogRules: Sendable, Codable, Equatable {
-        /// Slices whose maximum minus minimum in the window (40, 80) is not above this are dropped.
-        var minimumRange: Double
         /// Whether 12-bit pixels that wrapped around are put right before use.
         var repairWrappedPixels: Bool
     }

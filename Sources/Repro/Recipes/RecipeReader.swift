@@ -11,7 +11,8 @@ extension Recipe {
 
     private static func read(_ root: YAMLValue) throws -> Recipe {
         let top = try root.object(
-            "name", "summary", "seed", "grains", "image_size", "demo_data", "folds", "catalog", "windows", "augmentation",
+            "name", "summary", "seed", "grains", "image_size", "demo_data", "folds", "catalog", "windows",
+            "augmentation",
             "loss_weights", "test_time_draws", "clip", "backbones", "blends")
         let folds = try readFolds(top.require("folds"))
         let backbones = try top.require("backbones").entries().map { try readBackbone($0, folds: folds.count) }
@@ -61,10 +62,8 @@ extension Recipe {
     }
 
     private static func readCatalog(_ value: YAMLValue) throws -> CatalogRules {
-        let object = try value.object("minimum_range", "repair_wrapped_pixels")
-        return CatalogRules(
-            minimumRange: try object.require("minimum_range").number(in: 0...80),
-            repairWrappedPixels: try object.require("repair_wrapped_pixels").bool())
+        CatalogRules(
+            repairWrappedPixels: try value.object("repair_wrapped_pixels").require("repair_wrapped_pixels").bool())
     }
 
     private static func readWindows(_ value: YAMLValue) throws -> [Window] {
@@ -99,7 +98,8 @@ extension Recipe {
     }
 
     private static func readLossWeights(_ value: YAMLValue) throws -> [Double] {
-        let object = try value.object("any", "epidural", "subdural", "subarachnoid", "intraventricular", "intraparenchymal")
+        let object = try value.object(
+            "any", "epidural", "subdural", "subarachnoid", "intraventricular", "intraparenchymal")
         return try HemorrhageType.allCases.map { try object.require($0.rawValue).number(in: 0...1000) }
     }
 
@@ -139,7 +139,8 @@ extension Recipe {
         }
         guard training.snapshot < training.epochs else {
             throw try object.require("snapshot").failure(
-                "expected one of the \(training.epochs) epochs 0 to \(training.epochs - 1), found \(training.snapshot).")
+                "expected one of the \(training.epochs) epochs 0 to \(training.epochs - 1), found \(training.snapshot)."
+            )
         }
         return training
     }
@@ -150,12 +151,15 @@ extension Recipe {
             let object = try item.object("name", "weights")
             let name = try object.require("name")
             let weights = try object.require("weights")
-            let blend = Blend(name: try readName(name), parts: try weights.entries().map { try readPart($0, of: backbones) })
+            let blend = Blend(
+                name: try readName(name), parts: try weights.entries().map { try readPart($0, of: backbones) })
             guard !blends.contains(where: { $0.name == blend.name }) else {
                 throw name.failure("'\(blend.name)' is the name of an earlier blend.")
             }
             let sum = blend.parts.reduce(0) { $0 + $1.weight }
-            guard (sum - 1).magnitude < 1e-9 else { throw weights.failure("expected weights that add up to 1, found \(sum).") }
+            guard (sum - 1).magnitude < 1e-9 else {
+                throw weights.failure("expected weights that add up to 1, found \(sum).")
+            }
             blends.append(blend)
         }
         guard !blends.isEmpty else { throw value.failure("at least one blend is needed.") }

@@ -53,7 +53,9 @@ struct YAMLValue {
     }
 
     func bool() throws -> Bool {
-        guard let text = plainText, let value = ["true": true, "false": false][text] else { throw expected("true or false") }
+        guard let text = plainText, let value = ["true": true, "false": false][text] else {
+            throw expected("true or false")
+        }
         return value
     }
 
@@ -78,7 +80,8 @@ struct YAMLValue {
         return value
     }
 
-    func choice<Value: RawRepresentable & CaseIterable>(_ type: Value.Type) throws -> Value where Value.RawValue == String {
+    func choice<Value: RawRepresentable & CaseIterable>(_ type: Value.Type) throws -> Value
+    where Value.RawValue == String {
         guard case .scalar(let scalar) = node, let value = Value(rawValue: scalar.string) else {
             throw expected("one of \(Value.allCases.map(\.rawValue).joined(separator: ", "))")
         }

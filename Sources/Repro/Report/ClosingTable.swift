@@ -6,7 +6,9 @@ struct ClosingTable {
 
     /// Hashes are shown by their first 12 digits; `--json` and `run.json` have them whole.
     private var stages: String {
-        var table = TextTable([("stage", .left), ("hash", .left), ("golden", .left), ("same", .left), ("seconds", .right)])
+        var table = TextTable([
+            ("stage", .left), ("hash", .left), ("golden", .left), ("same", .left), ("seconds", .right),
+        ])
         for stage in summary.stages {
             let same: String =
                 switch stage.verdict {
@@ -32,10 +34,14 @@ struct ClosingTable {
         if same + differing == 0 { lines.append("No golden hash to compare with.") }
         let trained = summary.count(.notCompared)
         if trained > 0 {
-            lines.append("\(trained) trained stages were not compared: with --math \(summary.math) their bits depend on the library and the processor.")
+            lines.append(
+                "\(trained) trained stages were not compared: with --math \(summary.math) their bits depend on the library and the processor."
+            )
         }
         if !summary.goldenWithoutStage.isEmpty {
-            lines.append("The golden file has stages that this run does not: \(summary.goldenWithoutStage.joined(separator: ", ")).")
+            lines.append(
+                "The golden file has stages that this run does not: \(summary.goldenWithoutStage.joined(separator: ", "))."
+            )
         }
         return lines.joined(separator: "\n")
     }
@@ -44,12 +50,14 @@ struct ClosingTable {
     private var scores: String {
         let scores = summary.scores
         var table = TextTable(
-            [("predictions", .left), ("fold", .right), ("slices", .right), ("overall", .right)] + scores.types.map { ($0, .right) })
+            [("predictions", .left), ("fold", .right), ("slices", .right), ("overall", .right)]
+                + scores.types.map { ($0, .right) })
         for line in scores.lines {
             let cells = zip(line.perType, line.constantPerType).map(pair)
             table.rows.append(
                 [
-                    line.set == .test ? "\(line.predictions), test" : line.predictions, line.fold.map(String.init) ?? "all",
+                    line.set == .test ? "\(line.predictions), test" : line.predictions,
+                    line.fold.map(String.init) ?? "all",
                     Numbers.count(line.slices), pair(line.overall, line.constantOverall),
                 ] + cells)
         }

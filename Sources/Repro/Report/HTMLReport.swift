@@ -36,7 +36,8 @@ struct HTMLReport {
     private var scores: String {
         let header = ["predictions", "fold", "slices", "overall"] + summary.scores.types
         let rows = summary.scores.lines.map { line in
-            let cells = zip([line.overall] + line.perType, [line.constantOverall] + line.constantPerType).map { score, constant in
+            let cells = zip([line.overall] + line.perType, [line.constantOverall] + line.constantPerType).map {
+                score, constant in
                 "\(Numbers.fixed(score, 4)) <span class=\"constant\">\(Numbers.fixed(constant, 4))</span>"
             }
             let name = escape(line.set == .test ? "\(line.predictions), test" : line.predictions)
@@ -62,8 +63,10 @@ struct HTMLReport {
             ["what", ""],
             [
                 row(["program", "repro \(escape(summary.program))"]), row(["arithmetic", escape(summary.math)]),
-                row(["threads", "\(summary.threads)"]), row(["processor", escape("\(machine.processor), \(machine.processors)")]),
-                row(["memory", Numbers.bytes(machine.memoryBytes)]), row(["system", escape("\(machine.system), \(machine.kernel)")]),
+                row(["threads", "\(summary.threads)"]),
+                row(["processor", escape("\(machine.processor), \(machine.processors)")]),
+                row(["memory", Numbers.bytes(machine.memoryBytes)]),
+                row(["system", escape("\(machine.system), \(machine.kernel)")]),
             ])
     }
 

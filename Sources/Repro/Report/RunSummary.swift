@@ -25,7 +25,8 @@ struct RunSummary: Sendable, Encodable {
     let goldenWithoutStage: [String]
 
     init(
-        record: RunRecord, outcomes: [StageRunner.Outcome], golden: Golden?, math: String, exactMath: Bool, work: String,
+        record: RunRecord, outcomes: [StageRunner.Outcome], golden: Golden?, math: String, exactMath: Bool,
+        work: String,
         scores: RunScores
     ) {
         program = record.program

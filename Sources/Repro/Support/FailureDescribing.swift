@@ -16,7 +16,9 @@ extension Failure {
         case let error as POSIXError:
             self.init(.inputOutput, error.localizedDescription)
         default:
-            self.init(.bug, "this is a bug in repro \(programVersion), please report it with the command that you ran: \(error)")
+            self.init(
+                .bug,
+                "this is a bug in repro \(programVersion), please report it with the command that you ran: \(error)")
         }
     }
 

@@ -94,7 +94,8 @@ final class Progress: Sendable {
         var text = title
         if barWidth > 0 {
             let filled = total > 0 ? min(barWidth, max(0, done) * barWidth / total) : barWidth
-            text += " [" + String(repeating: "#", count: filled) + String(repeating: ".", count: barWidth - filled) + "]"
+            text +=
+                " [" + String(repeating: "#", count: filled) + String(repeating: ".", count: barWidth - filled) + "]"
         }
         text += " \(done)/\(total) \(unit)"
         guard seconds > 0, done > start else { return text }
