@@ -10,8 +10,11 @@ struct Program: ParsableCommand {
         version: programVersion,
         subcommands: [
             BlendCommand.self,
+            CatalogCommand.self,
+            FingerprintCommand.self,
             RecipesCommand.self,
             ScoreCommand.self,
+            UnpackCommand.self,
             VerifyCommand.self,
         ])
 
