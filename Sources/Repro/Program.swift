@@ -9,7 +9,10 @@ struct Program: ParsableCommand {
         abstract: "Reproduce, score and audit the RSNA 2019 intracranial hemorrhage competition.",
         version: programVersion,
         subcommands: [
-            RecipesCommand.self
+            BlendCommand.self,
+            RecipesCommand.self,
+            ScoreCommand.self,
+            VerifyCommand.self,
         ])
 
     static func main() {

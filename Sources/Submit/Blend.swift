@@ -12,8 +12,7 @@
 public func blend(
     _ tables: [PredictionTable], weights: [Double], clip: Double?, names: [String]? = nil
 ) throws(TableError) -> PredictionTable {
-    try check(weights: weights, tables: tables.count)
-    if let clip { try check(clip: clip, for: "blend") }
+    try checkBlend(weights: weights, clip: clip, tables: tables.count)
     guard let first = tables.first else { throw TableError(name: "blend", .argument, "there is no table to blend") }
     let names = names ?? tables.indices.map { "table \($0 + 1)" }
     var columns: [[Double]] = []
@@ -24,7 +23,7 @@ public func blend(
         let extra = table.sliceIDs.filter { !known.contains($0) }
         throw TableError(
             name: name, .extraSlice,
-            "\(extra.count) slice(s) are not in \(names[0]): \(listing(extra)). "
+            "\(extra.count) \(extra.count == 1 ? "slice is" : "slices are") not in \(names[0]): \(listing(extra)). "
                 + "All tables of a blend must have the same slices.")
     }
     let values = first.values.indices.map { row in
@@ -44,7 +43,11 @@ public func blend(
 /// The weights of a plain mean of this many tables.
 public func equalWeights(_ count: Int) -> [Double] { Array(repeating: 1 / Double(count), count: count) }
 
-private func check(weights: [Double], tables: Int) throws(TableError) {
+/// Checks the numbers of a blend before any table is read.
+///
+/// - Throws: ``TableError`` that says which weight or clip does not fit.
+public func checkBlend(weights: [Double], clip: Double?, tables: Int) throws(TableError) {
+    if let clip { try check(clip: clip, for: "blend") }
     guard weights.count == tables else {
         throw TableError(
             name: "blend", .argument, "\(weights.count) weights for \(tables) tables; each table needs exactly one")

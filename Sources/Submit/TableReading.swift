@@ -94,7 +94,9 @@ struct TableReading {
             return nil
         }
         let id = field.start..<underscore
-        if id.count == current.id.count && bytes[id].elementsEqual(bytes[current.id]) { return (current.slice, type) }
+        if current.slice >= 0 && id.count == current.id.count && bytes[id].elementsEqual(bytes[current.id]) {
+            return (current.slice, type)
+        }
         let name = String(decoding: bytes[id], as: UTF8.self)
         if let known = sliceNumbers[name] {
             current = (known, id)
