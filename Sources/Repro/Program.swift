@@ -10,8 +10,12 @@ struct Program: ParsableCommand {
         version: programVersion,
         subcommands: [
             BlendCommand.self,
+            CatalogCommand.self,
+            DemoDataCommand.self,
+            FingerprintCommand.self,
             RecipesCommand.self,
             ScoreCommand.self,
+            UnpackCommand.self,
             VerifyCommand.self,
         ])
 

@@ -1,0 +1,48 @@
+import ArgumentParser
+import Foundation
+
+struct UnpackCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "unpack",
+        abstract: "Unpack the competition's archive and fingerprint every file in the same pass.",
+        discussion: """
+            Writes DIR/manifest.sha256 last, so a folder that has it is complete. Run again after an interruption, it goes on \
+            where it stopped. Members with unsafe paths (absolute, `..`, links) are refused by name; the others are unpacked \
+            and the exit code is then 65.
+
+            repro unpack rsna-intracranial-hemorrhage-detection.zip --into work/inputs
+            """)
+
+    @Argument(help: "The archive: zip, tar (compressed or not) or 7-zip.")
+    var archive: String
+    @Option(help: "The folder to unpack into; made if need be.")
+    var into: String
+    @Flag(help: "Print the report as JSON.")
+    var json = false
+
+    func run() throws {
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: archive, isDirectory: &isFolder), isFolder.boolValue {
+            throw Failure(
+                .badUsage,
+                "\(archive): a folder, so already unpacked. Use it as it is: repro catalog --input \(archive)")
+        }
+        let log = ProgressLog()
+        let (report, _) = try Unpacker(archive: archive, destination: into).run { files, bytes in
+            log.note("unpacked \(files) files, \(bytes >> 20) MiB")
+        }
+        if json {
+            print(try JSONReport.text(report))
+        } else {
+            print("\(report.files) files, \(report.bytes) bytes, \(report.alreadyThere) of them already there")
+            print("root \(report.rootHash)")
+        }
+        guard report.refused.isEmpty else {
+            let list = report.refused.map { "  \($0.member): \($0.reason)" }.joined(separator: "\n")
+            throw Failure(
+                .badInput,
+                "\(archive): \(report.refused.count) members were not unpacked; all others were. Is this the competition's archive?\n\(list)"
+            )
+        }
+    }
+}
