@@ -14,6 +14,7 @@ struct Program: ParsableCommand {
             DemoDataCommand.self,
             FingerprintCommand.self,
             RecipesCommand.self,
+            ReproduceCommand.self,
             ScoreCommand.self,
             UnpackCommand.self,
             VerifyCommand.self,
