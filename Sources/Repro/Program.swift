@@ -15,6 +15,7 @@ struct Program: ParsableCommand {
             DemoDataCommand.self,
             FingerprintCommand.self,
             RecipesCommand.self,
+            ReproduceCommand.self,
             ScoreCommand.self,
             UnpackCommand.self,
             VerifyCommand.self,
