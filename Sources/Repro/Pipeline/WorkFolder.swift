@@ -5,7 +5,9 @@ import Nets
 struct WorkFolder: Sendable {
     let root: String
 
-    static let demoFolder = "demo"
+    static let demo = "demo"
+    static let demoArchive = "\(demo)/\(DemoCompetition.archiveName)"
+    static let demoTruth = "\(demo)/\(DemoCompetition.truthName)"
     static let inputs = "inputs"
     static let manifest = "inputs.sha256"
     static let catalog = "catalog.sqlite"

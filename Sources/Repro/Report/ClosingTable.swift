@@ -35,7 +35,7 @@ struct ClosingTable {
         let trained = summary.count(.notCompared)
         if trained > 0 {
             lines.append(
-                "\(trained) trained stages were not compared: with --math \(summary.math) their bits depend on the library and the processor."
+                "\(trained) trained stages were not compared: with --math \(summary.math.rawValue) their bits depend on the library and the processor."
             )
         }
         if !summary.goldenWithoutStage.isEmpty {

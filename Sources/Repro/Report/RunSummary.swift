@@ -1,4 +1,5 @@
 import Foundation
+import Nets
 import Submit
 
 /// What a run came to: its stages beside the golden hashes, and its scores. The same value makes the table, `--json` and the report.
@@ -14,7 +15,7 @@ struct RunSummary: Sendable, Encodable {
 
     let program: String
     let recipe: Recipe
-    let math: String
+    let math: Arithmetic
     let threads: Int
     let machine: Machine
     let work: String
@@ -25,13 +26,12 @@ struct RunSummary: Sendable, Encodable {
     let goldenWithoutStage: [String]
 
     init(
-        record: RunRecord, outcomes: [StageRunner.Outcome], golden: Golden?, math: String, exactMath: Bool,
-        work: String,
+        record: RunRecord, outcomes: [StageRunner.Outcome], golden: Golden?, arithmetic: Arithmetic, work: String,
         scores: RunScores
     ) {
         program = record.program
         recipe = record.recipe
-        self.math = math
+        math = arithmetic
         threads = record.threads
         machine = record.machine
         self.work = work
@@ -39,7 +39,7 @@ struct RunSummary: Sendable, Encodable {
         stages = outcomes.map { outcome in
             StageLine(
                 name: outcome.name, hash: outcome.hash, golden: golden?.stages[outcome.name],
-                verdict: golden?.verdict(on: outcome, exactMath: exactMath) ?? .unknown, seconds: outcome.seconds)
+                verdict: golden?.verdict(on: outcome, exactMath: arithmetic == .exact) ?? .unknown, seconds: outcome.seconds)
         }
         let known = Set(outcomes.map(\.name))
         goldenWithoutStage = (golden?.stages.keys.filter { !known.contains($0) } ?? []).sorted()
