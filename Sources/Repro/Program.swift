@@ -9,6 +9,7 @@ struct Program: ParsableCommand {
         abstract: "Reproduce, score and audit the RSNA 2019 intracranial hemorrhage competition.",
         version: programVersion,
         subcommands: [
+            AuditCommand.self,
             BlendCommand.self,
             CatalogCommand.self,
             DemoDataCommand.self,

@@ -111,6 +111,19 @@ struct TorchCheckpointTests {
             ])
     }
 
+    @Test("the tar container, parameters in both old forms and storages that are parts of others are read")
+    func tar() throws {
+        let checkpoint = try TorchCheckpoint(parsing: fixture("old_style_tar.pth"))
+        #expect(checkpoint.container == .tar)
+        #expect(
+            checkpoint.stateDict == [
+                NamedTensor(name: "conv.weight", shape: [2, 3], values: .float32([0, 2, 4, 1, 3, 5].map { $0 / 4 })),
+                NamedTensor(name: "conv.bias", shape: [2], values: .float32([7, 8].map { $0 / 4 })),
+                NamedTensor(name: "bn.mean", shape: [4], values: .float32([6, 7, 8, 9].map { $0 / 4 })),
+                NamedTensor(name: "count", shape: [1], values: .int64([-5])),
+            ])
+    }
+
     @Test("a pickle that would run a command is refused by that command's name")
     func hostile() throws {
         let bare = try #require(fault(fixture("hostile.pt")))
@@ -138,6 +151,15 @@ struct TorchCheckpointTests {
         }
     }
 
+    @Test("a tar file cut short anywhere in its members is refused; only the empty blocks behind them do not matter")
+    func tarTruncation() throws {
+        let bytes = try fixture("old_style_tar.pth")
+        let used = try #require(bytes.lastIndex { $0 != 0 })
+        for length in stride(from: 512, through: used, by: 7) {
+            #expect(fault(Array(bytes[..<length]))?.fault == .truncated, "\(length) bytes")
+        }
+    }
+
     @Test("no changed byte makes a zip checkpoint give other values or stops the program")
     func damage() throws {
         let bytes = try fixture("strided_views_zip.pt")
@@ -151,9 +173,11 @@ struct TorchCheckpointTests {
         }
     }
 
-    @Test("no changed byte of a legacy pickle stops the program")
-    func legacyDamage() throws {
-        let bytes = try fixture("old_style_legacy.pt")
+    @Test(
+        "no changed byte of the older containers stops the program",
+        arguments: ["old_style_legacy.pt", "old_style_tar.pth"])
+    func damageOfOlder(file: String) throws {
+        let bytes = try fixture(file)
         for place in bytes.indices {
             for flip in [0x01, 0x04, 0x80, 0xFF] as [UInt8] {
                 var damaged = bytes

@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
-"""Writes old_style_legacy.pt: a snapshot as the first PyTorch versions and a NumPy score would pickle it. Needs Python 3 and numpy.
+"""Writes old_style_legacy.pt and old_style_tar.pth as PyTorch's first versions would. Needs Python 3 and numpy.
 
-Unlike newer files it has `torch._utils._rebuild_tensor` and `torch.nn.parameter.Parameter` with a state behind, a storage that is
-part of another, and NumPy numbers in `detail`. The modules named torch here are stand-ins, so PyTorch is not needed.
+The legacy file is a snapshot: unlike newer ones it has `torch._utils._rebuild_tensor` and `torch.nn.parameter.Parameter` with a state behind, a storage that is
+part of another, and NumPy numbers in `detail`. The tar file is a state dict in the container before that, laid out as
+`legacy_load` in PyTorch's serialization.py reads it, with parameters in both forms that it accepts. The modules named torch here are stand-ins, so PyTorch is not needed.
 """
 import collections
+import copyreg
+import io
 import pickle
 import struct
 import sys
+import tarfile
 import types
 
 import numpy as np
@@ -48,15 +52,18 @@ class Tensor:
 
 
 def reduce_parameter(self):
+    if self.made_empty:
+        return copyreg.__newobj__, (type(self),), (self.data, None, None, True, False)
     return type(self), (self.data,), (True, False, collections.OrderedDict())
 
 
 Parameter = stand_in("torch.nn.parameter", "Parameter", __reduce__=reduce_parameter)
 
 
-def parameter(data):
+def parameter(data, made_empty=False):
+    """A parameter; made empty, it is given (data, gradient, hooks, requires_grad, volatile) afterwards."""
     made = Parameter()
-    made.data = data
+    made.data, made.made_empty = data, made_empty
     return made
 
 
@@ -76,4 +83,41 @@ with open("old_style_legacy.pt", "wb") as out:
     machine = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
     for value in (0x1950A86A20F9469CFC6C, 1001, machine, {"model": model, "detail": detail}, ["77"]):
         Pickler(out, protocol=2).dump(value)
-    out.write(struct.pack("<q", 12) + np.arange(12, dtype="<f4").__truediv__(np.float32(8)).tobytes())
+    out.write(struct.pack("<q", 12) + (np.arange(12, dtype="<f4") / np.float32(8)).tobytes())
+
+
+class Name:
+    """A tensor that the pickle calls by its number."""
+
+    def __init__(self, number):
+        self.number = number
+
+
+class TarPickler(pickle.Pickler):
+    def persistent_id(self, value):
+        return str(value.number) if isinstance(value, Name) else None
+
+
+def add(tar, name, *parts):
+    contents = b"".join(part if isinstance(part, bytes) else pickle.dumps(part, protocol=2) for part in parts)
+    member = tarfile.TarInfo(name)
+    member.size, member.mtime = len(contents), 1483228800.25
+    tar.addfile(member, io.BytesIO(contents))
+
+
+with tarfile.open("old_style_tar.pth", "w:", format=tarfile.PAX_FORMAT) as tar:
+    FloatTensor, LongStorage, LongTensor = (stand_in("torch", name) for name in ("FloatTensor", "LongStorage", "LongTensor"))
+    add(tar, "sys_info", {"protocol_version": 1000, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}})
+    pickled = io.BytesIO()
+    TarPickler(pickled, protocol=2).dump(collections.OrderedDict([
+        ("conv.weight", parameter(Name(501))), ("conv.bias", parameter(Name(502), made_empty=True)), ("bn.mean", Name(503)), ("count", Name(504)),
+    ]))
+    add(tar, "pickle", pickled.getvalue())
+    tensors = []
+    for number, storage, kind, shape, strides, offset in (
+            (501, 94000000000001, FloatTensor, (2, 3), (1, 2), 0), (502, 94000000000002, FloatTensor, (2,), (1,), 0),
+            (503, 94000000000001, FloatTensor, (4,), (1,), 6), (504, 7, LongTensor, (1,), (1,), 0)):
+        tensors += [(number, storage, kind), struct.pack(f"<iI{len(shape)}q{len(shape)}qq", len(shape), 0xDEADBEEF, *shape, *strides, offset)]
+    add(tar, "tensors", 4, *tensors)
+    add(tar, "storages", 2, (94000000000001, "cuda:0", FloatStorage), struct.pack("<q10f", 10, *(i / 4 for i in range(10))),
+        (7, "cpu", LongStorage), struct.pack("<qq", 1, -5), [(94000000000002, 94000000000001, 7, 3)])

@@ -4,9 +4,15 @@
 /// with an error that says which, and those in the list only build values (Python's `pickletools` documents the operations).
 /// Protocols up to 3: `torch.save` writes 2. Memory grows with the pickle's length and no faster.
 struct PickleMachine {
-    private(set) var heap = PickleHeap()
+    private(set) var heap: PickleHeap
+    /// Values from elsewhere in the container, by the text that the pickle calls them.
+    private let persistent: [String: PickleValue]
     private var stack: [PickleValue] = []
     private var memo: [UInt32: PickleValue] = [:]
+
+    init(heap: PickleHeap = PickleHeap(), persistent: [String: PickleValue] = [:]) {
+        (self.heap, self.persistent) = (heap, persistent)
+    }
 
     /// Reads one pickle, up to and with its STOP; what it left on the stack is its value.
     mutating func run(_ reader: inout ByteReader) throws(CheckpointError) -> PickleValue {
@@ -73,7 +79,7 @@ struct PickleMachine {
             try extendDictionary(by: [try pop(at: place), value], at: place)
         case .setItems: try extendDictionary(by: try popToMark(at: place), at: place)
         case .global: stack.append(.global(try global(module: try reader.line(), name: try reader.line(), at: place)))
-        case .binPersid: stack.append(try storage(try pop(at: place), at: place))
+        case .binPersid: stack.append(try persistentValue(try pop(at: place), at: place))
         case .reduce, .newObject:
             let arguments = try pop(at: place)
             let callee = try pop(at: place)
@@ -173,6 +179,11 @@ extension PickleMachine {
         case .rebuildTensor: return try tensor(arguments, at: place)
         case .parameter:
             if case .tensor? = arguments.first { return arguments[0] }
+            if arguments.isEmpty {
+                // The first versions make it empty and give it its values with BUILD.
+                heap.tensors.append(nil)
+                return .tensor(heap.tensors.count - 1)
+            }
         case .numpyType:
             if case .text(let code)? = arguments.first {
                 guard let type = NumpyType(rawValue: code) else {
@@ -192,7 +203,7 @@ extension PickleMachine {
             {
                 return .bytes(text.unicodeScalars.map { UInt8($0.value) })
             }
-        case .storageType: break
+        case .storageType, .tensorType: break
         }
         throw Self.malformed(place, "these arguments do not fit \(global)")
     }
@@ -224,10 +235,20 @@ extension PickleMachine {
         return .tensor(heap.tensors.count - 1)
     }
 
+    /// What lies elsewhere in the container: in a tar file a tensor by its number, otherwise a storage by its description.
+    private mutating func persistentValue(_ id: PickleValue, at place: BytePlace) throws(CheckpointError) -> PickleValue
+    {
+        switch id {
+        case .text(let name):
+            if let value = persistent[name] { return value }
+            throw Self.malformed(place, "the pickle refers to \(name), which is nowhere in the file")
+        case .sequence(let number): return try storage(heap.sequences[number], at: place)
+        default: throw Self.malformed(place, "a storage's description expected")
+        }
+    }
+
     /// `('storage', type, key, device, count)`; up to PyTorch 1.5 with None, or the part of it (key, offset, count), behind.
-    private mutating func storage(_ id: PickleValue, at place: BytePlace) throws(CheckpointError) -> PickleValue {
-        guard case .sequence(let number) = id else { throw Self.malformed(place, "a storage's description expected") }
-        let fields = heap.sequences[number]
+    private mutating func storage(_ fields: [PickleValue], at place: BytePlace) throws(CheckpointError) -> PickleValue {
         guard (5...6).contains(fields.count), case .text("storage") = fields[0],
             case .global(.storageType(let type)) = fields[1], case .text(let key) = fields[2],
             case .integer(let wide) = fields[4], let count = Int(exactly: wide), count >= 0
@@ -246,9 +267,15 @@ extension PickleMachine {
 
     /// An object's further state, which says nothing about its values: an OrderedDict's attributes, a parameter's hooks, a NumPy
     /// type's details, of which only the byte order matters.
-    private func build(state: PickleValue, at place: BytePlace) throws(CheckpointError) {
+    private mutating func build(state: PickleValue, at place: BytePlace) throws(CheckpointError) {
         switch try top(at: place) {
-        case .dictionary, .tensor: return
+        case .dictionary: return
+        case .tensor(let number):
+            guard heap.tensors[number] == nil else { return }
+            guard case .sequence(let fields) = state, case .tensor(let data)? = heap.sequences[fields].first else {
+                throw Self.malformed(place, "a parameter's values expected")
+            }
+            heap.tensors[number] = heap.tensors[data]
         case .numpyType:
             if case .sequence(let number) = state, heap.sequences[number].count > 1,
                 case .text(let order) = heap.sequences[number][1], order == "<" || order == "|"

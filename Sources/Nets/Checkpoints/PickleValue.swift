@@ -48,7 +48,8 @@ struct PickleHeap {
     var sequences: [[PickleValue]] = []
     var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
     var storages: [Storage] = []
-    var tensors: [Tensor] = []
+    /// nil is a parameter that has not been given its values yet.
+    var tensors: [Tensor?] = []
 
     mutating func sequence(_ values: [PickleValue]) -> PickleValue {
         sequences.append(values)
@@ -102,15 +103,27 @@ enum PickleGlobal {
     /// `_rebuild_parameter(tensor, …)` or `Parameter(tensor, …)`: the tensor.
     case parameter
     case storageType(ElementType)
+    /// A tensor class beside a storage of the same type, in tar files; it says nothing more.
+    case tensorType
     case numpyScalar
     case numpyType
     /// `_codecs.encode(text, 'latin1')`: how Python 3 writes bytes in protocol 2.
     case encode
 
     init?(module: String, name: String) {
-        guard let global = Self.allowed["\(module).\(name)"] else { return nil }
-        self = global
+        if let global = Self.allowed["\(module).\(name)"] {
+            self = global
+        } else if ["torch", "torch.cuda"].contains(module), Self.tensorClasses.contains(name) {
+            self = .tensorType
+        } else {
+            return nil
+        }
     }
+
+    private static let tensorClasses: Set = [
+        "HalfTensor", "FloatTensor", "DoubleTensor", "CharTensor", "ByteTensor", "ShortTensor", "IntTensor",
+        "LongTensor",
+    ]
 
     private static let allowed: [String: PickleGlobal] = [
         "collections.OrderedDict": .orderedDictionary,

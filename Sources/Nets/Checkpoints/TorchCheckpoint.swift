@@ -2,15 +2,18 @@ import Foundation
 
 /// The weights in a file that PyTorch's `torch.save` wrote, read without running any Python.
 ///
-/// Both containers are read: the zip file of PyTorch 1.6 and later, and the older row of pickles and raw storages. Contents may be a
-/// state dict or a training snapshot `{'model': state dict, 'optim': …, 'detail': {…}}`. `docs/checkpoints.md` lists what is refused.
+/// All three containers are read: the zip file of PyTorch 1.6 and later, the row of pickles and raw storages before it, and the tar
+/// file before that. Contents may be a state dict or a training snapshot `{'model': state dict, 'optim': …, 'detail': {…}}`.
+/// `docs/checkpoints.md` lists what is refused.
 public struct TorchCheckpoint: Sendable, Equatable {
     /// How the bytes are packed.
     public enum Container: String, Sendable {
         /// PyTorch 1.6 and later.
         case zip
-        /// PyTorch 1.5 and before.
+        /// PyTorch 0.1.10 to 1.5.
         case legacy
+        /// Before PyTorch 0.1.10.
+        case tar
     }
 
     /// One of a snapshot's details, such as its score or epoch.
@@ -31,125 +34,22 @@ public struct TorchCheckpoint: Sendable, Equatable {
     public init(parsing bytes: some ContiguousBytes) throws(CheckpointError) {
         self = try bytes.withUnsafeBytes { raw in
             Result { () throws(CheckpointError) in
-                switch (raw.first, raw.count > 4 && raw.starts(with: [0x50, 0x4B, 0x03, 0x04])) {
-                case (_, true): try TorchCheckpoint(zip: raw)
-                case (0x80, _): try TorchCheckpoint(legacy: raw)
-                default:
-                    throw CheckpointError(
-                        raw.count > 4 ? .unsupported : .truncated, at: "byte 0",
-                        "a PyTorch checkpoint expected: it begins as a zip file or a pickle, this file as neither")
-                }
+                if raw.count > 4 && raw.starts(with: [0x50, 0x4B, 0x03, 0x04]) { return try TorchCheckpoint(zip: raw) }
+                if raw.first == 0x80 { return try TorchCheckpoint(legacy: raw) }
+                if StoredTar.isTar(raw) { return try TorchCheckpoint(tar: raw) }
+                throw CheckpointError(
+                    raw.count > 4 ? .unsupported : .truncated, at: "byte 0",
+                    "a PyTorch checkpoint expected: it begins as a zip file, a pickle or a tar file, this file as none of them"
+                )
             }
         }.get()
-    }
-}
-
-// MARK: - The containers
-
-extension TorchCheckpoint {
-    /// A zip file of stored members: NAME/data.pkl and NAME/data/KEY.
-    private init(zip raw: UnsafeRawBufferPointer) throws(CheckpointError) {
-        let zip = try StoredZip(raw)
-        let pickles = zip.names.filter { $0.hasSuffix("/data.pkl") && $0.utf8.count { $0 == UInt8(ascii: "/") } == 1 }
-        guard let pickle = pickles.first, pickles.count == 1 else {
-            throw CheckpointError(
-                .unsupported, at: "the zip directory",
-                "\(pickles.count) members NAME/data.pkl, one expected: no PyTorch checkpoint")
-        }
-        let folder = pickle.dropLast("data.pkl".count)
-        if zip.names.contains("\(folder)byteorder") {
-            let order = try zip.contents(of: "\(folder)byteorder")
-            guard order.elementsEqual("little".utf8) else {
-                throw CheckpointError(.unsupported, at: "member \(folder)byteorder", "little expected")
-            }
-        }
-        var machine = PickleMachine()
-        var reader = ByteReader(try zip.contents(of: pickle), of: pickle)
-        let root = try machine.run(&reader)
-        let contents = Contents(root: root, heap: machine.heap, fileSize: raw.count)
-        // A member's CRC-32 is computed once, however many tensors share it.
-        var storages: [String: UnsafeRawBufferPointer] = [:]
-        self = try contents.checkpoint(.zip) { storage throws(CheckpointError) in
-            if let elements = storages[storage.key] { return elements }
-            let elements = try zip.contents(of: "\(folder)data/\(storage.key)")
-            storages[storage.key] = elements
-            return elements
-        }
-    }
-
-    /// `0x1950a86a20f9469cfc6c`, the pickled number that the legacy container begins with.
-    private static let legacyMagic: [UInt8] = [0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
-
-    /// Pickles of the magic number, the protocol, the writer's machine, the object and the storages' keys; then each key's elements.
-    private init(legacy raw: UnsafeRawBufferPointer) throws(CheckpointError) {
-        var reader = ByteReader(raw, of: "the file")
-        var preamble = PickleMachine()
-        guard case .longInteger(Self.legacyMagic) = try preamble.run(&reader) else {
-            throw CheckpointError(
-                .unsupported, at: "byte 0", "a pickle, but not of PyTorch: its magic number is missing")
-        }
-        guard case .integer(1001) = try preamble.run(&reader) else {
-            throw CheckpointError(.unsupported, at: reader.place(), "the container's protocol version 1001 expected")
-        }
-        guard case .dictionary(let machineInfo) = try preamble.run(&reader),
-            preamble.heap.dictionaries[machineInfo].contains(where: {
-                if case (.text("little_endian"), .boolean(true)) = ($0.key, $0.value) { true } else { false }
-            })
-        else { throw CheckpointError(.unsupported, at: reader.place(), "a little-endian writer expected") }
-
-        var machine = PickleMachine()
-        let root = try machine.run(&reader)
-        let storages = try Self.legacyStorages(of: machine.heap, &reader)
-        let contents = Contents(root: root, heap: machine.heap, fileSize: raw.count)
-        self = try contents.checkpoint(.legacy) { storage throws(CheckpointError) in
-            guard let elements = storages[storage.key] else {
-                throw CheckpointError(.malformed, at: "the storages' keys", "\(storage.key) is missing")
-            }
-            return elements
-        }
-    }
-
-    /// The elements by storage key: after the pickled list of keys, for each an 8-byte count and the elements, to the file's end.
-    private static func legacyStorages(
-        of heap: PickleHeap, _ reader: inout ByteReader
-    ) throws(CheckpointError) -> [String: UnsafeRawBufferPointer] {
-        var declared: [String: PickleHeap.Storage] = [:]
-        for storage in heap.storages { declared[storage.key] = storage }
-        var keys = PickleMachine()
-        guard case .sequence(let list) = try keys.run(&reader) else {
-            throw CheckpointError(.malformed, at: reader.place(), "the list of the storages' keys expected")
-        }
-        var storages: [String: UnsafeRawBufferPointer] = [:]
-        for key in keys.heap.sequences[list] {
-            guard case .text(let key) = key, let storage = declared[key] else {
-                throw CheckpointError(.malformed, at: reader.place(), "a key that no tensor uses")
-            }
-            let count = try reader.integer(Int64.self)
-            guard count == storage.count else {
-                throw CheckpointError(
-                    .malformed, at: reader.place(back: 8),
-                    "\(storage.count) elements of storage \(key) expected, not \(count)")
-            }
-            guard let length = StridedView.product([storage.count, storage.type.byteCount]) else {
-                throw CheckpointError(
-                    .malformed, at: reader.place(back: 8), "\(count) elements are more than any file has")
-            }
-            guard storages.updateValue(try reader.take(length), forKey: key) == nil else {
-                throw CheckpointError(.malformed, at: reader.place(), "the storage \(key) comes twice")
-            }
-        }
-        guard reader.remaining == 0 else {
-            throw CheckpointError(
-                .malformed, at: reader.place(), "\(reader.remaining) bytes follow the last storage and belong to none")
-        }
-        return storages
     }
 }
 
 // MARK: - From the pickle's values to named tensors
 
 /// What a container's pickle holds, before its tensors are read.
-private struct Contents {
+struct TorchContents {
     let root: PickleValue
     let heap: PickleHeap
     let fileSize: Int
@@ -223,9 +123,12 @@ private struct Contents {
     }
 
     private func tensor(
-        _ tensor: PickleHeap.Tensor, name: String, budget: inout Int, elements: Elements
+        _ tensor: PickleHeap.Tensor?, name: String, budget: inout Int, elements: Elements
     ) throws(CheckpointError) -> NamedTensor {
         let place = "tensor \(name)"
+        guard let tensor else {
+            throw CheckpointError(.malformed, at: place, "a parameter that was never given its values")
+        }
         let storage = heap.storages[tensor.storage]
         let raw = try elements(storage)
         guard raw.count / storage.type.byteCount == storage.count, raw.count % storage.type.byteCount == 0 else {

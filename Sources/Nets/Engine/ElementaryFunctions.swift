@@ -2,7 +2,7 @@
 ///
 /// Used for the handful of values per image (losses, probabilities); the kernels have their own for whole tensors.
 enum Elementary {
-    /// e^x within 1 ulp of double, for |x| < 700.
+    /// e^x in double within 3 units in the last place; |x| is clamped to 700.
     ///
     /// Reduction by ln 2 in two parts (Cody and Waite), then the Taylor polynomial of degree 13 on |r| <= 0.35.
     static func exp(_ x: Double) -> Double {
@@ -18,7 +18,7 @@ enum Elementary {
 
     static func sigmoid(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
 
-    /// log(1 + e) for e in 0...1, as 2 artanh(e / (2 + e)): the series' ratio is at most 1/9.
+    /// log(1 + e) for e in 0...1 within 3 units in the last place, as 2 artanh(e / (2 + e)): the series' ratio is at most 1/9.
     static func log1p(_ e: Double) -> Double {
         let s = e / (2 + e)
         let square = s * s

@@ -20,8 +20,10 @@ public enum InstructionSet: String, CaseIterable, Sendable {
         return set
     }
 
+    var kernels: CKKernels { ck_kernels(table).pointee }
+
     /// The scalar code uses the CPU's own fused multiply-add where it has one: the same bits as libm's, in less time.
-    var table: CKInstructionSet {
+    private var table: CKInstructionSet {
         switch self {
         case .scalar: ck_supports(CK_SCALAR_FMA) != 0 ? CK_SCALAR_FMA : CK_SCALAR
         case .avx2: CK_AVX2

@@ -38,7 +38,7 @@ final class Network {
 
     init(
         graph: Graph, weights: Weights, capacity: Int, grains: Int = 8, training: Bool, pool: ThreadPool,
-        instructionSet: InstructionSet, arithmetic: Arithmetic = .exact
+        kernels: CKKernels, arithmetic: Arithmetic = .exact
     ) {
         self.graph = graph
         self.weights = weights
@@ -47,7 +47,7 @@ final class Network {
         self.training = training
         self.pool = pool
         self.arithmetic = arithmetic
-        kernels = ck_kernels(instructionSet.table).pointee
+        self.kernels = kernels
         plan = MemoryPlan(graph: graph, batch: capacity, training: training)
         arena = FloatBuffer(count: plan.count)
         layers = graph.nodes.map { Layer(node: $0, graph: graph) }

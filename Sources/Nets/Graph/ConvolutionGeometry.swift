@@ -57,12 +57,12 @@ struct ConvolutionGeometry: Equatable {
     /// Groups narrower than a panel share one with others: their blocks hold zeros off the diagonal.
     var hasWidenedGroups: Bool { groups > 1 && !isDepthwise && groupInputs < 16 }
 
-    /// Where PyTorch's weight `[output][input of the group][tap]` lies.
-    func weightIndex(output: Int, input: Int, tap: Int) -> Int {
+    /// Where the first weight of an output lies: its group's first input at tap 0. Input i of the group at tap t follows
+    /// `(t * blockInputs + i) * 16` later.
+    func weightIndex(output: Int) -> Int {
         let panel = output / 16
-        if isDepthwise { return (panel * taps + tap) * 16 + output % 16 }
-        let absolute = output / groupOutputs * groupInputs + input
-        let blockStart = panel / panelsPerBlock * (groups == 1 ? 0 : blockInputs)
-        return ((panel * taps + tap) * blockInputs + absolute - blockStart) * 16 + output % 16
+        guard groups > 1 && !isDepthwise else { return panel * panelStride + output % 16 }
+        let firstInput = output / groupOutputs * groupInputs - panel / panelsPerBlock * blockInputs
+        return panel * panelStride + firstInput * 16 + output % 16
     }
 }

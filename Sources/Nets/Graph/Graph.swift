@@ -117,7 +117,7 @@ struct Graph {
     mutating func activation(_ kind: Activation, _ x: Value) -> Value { append(.activation(kind), [x], shapes[x]) }
 
     mutating func add(_ a: Value, _ b: Value, activation: Activation) -> Value {
-        precondition(shapes[a] == shapes[b], "a sum needs two maps of one shape")
+        precondition(a != b && shapes[a] == shapes[b], "a sum needs two different maps of one shape")
         return append(.add(activation), [a, b], shapes[a])
     }
 

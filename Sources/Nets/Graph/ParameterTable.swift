@@ -46,9 +46,10 @@ struct ParameterTable {
             case .convolution(let g):
                 var flat = 0
                 for output in 0..<g.outputChannels {
+                    let start = g.weightIndex(output: output)
                     for input in 0..<g.groupInputs {
                         for tap in 0..<g.taps {
-                            body(flat, g.weightIndex(output: output, input: input, tap: tap))
+                            body(flat, start + (tap * g.blockInputs + input) * 16)
                             flat += 1
                         }
                     }

@@ -16,7 +16,7 @@ struct DemoDataCommand: ParsableCommand {
     var out: String
     @Option(
         help:
-            "Patients in the training set, at least \(DemoSettings.fewestPatients); the test set has a quarter on top.")
+            "Patients in the training set, at least \(DemoSettings.fewestPatients); the test set has a fifth on top.")
     var patients = DemoSettings().patients
     @Option(help: "Pixels on the longer side of most slices, at least \(DemoSettings.smallestSize).")
     var size = DemoSettings().size

@@ -104,7 +104,7 @@ struct DemoHeadSection {
         let isCistern = cistern(u: u, v: v)
         let place = DemoLesionSection.Place(
             u: u, v: v, radius: radius, skull: skull, sulcus: sulcus, sulcusWidth: width, isVentricle: isVentricle,
-            isCistern: isCistern, texture: irregular)
+            isCistern: isCistern, texture: irregular, grain: texture.value(u * 6, v * 6, height * 4 + 20) - 0.5)
         for lesion in lesions {
             if let blood = lesion.hounsfield(at: place) { return blood + 6 * irregular }
         }

@@ -60,8 +60,9 @@ struct DemoLesionSection {
         /// How wide a sulcus is here on the scale of `sulcus`.
         var sulcusWidth: Double
         var isVentricle, isCistern: Bool
-        /// Irregularity of outlines, -0.5 ..< 0.5.
+        /// Irregularity of outlines, coarse and fine, -0.5 ..< 0.5.
         var texture: Double
+        var grain: Double
     }
 
     /// Hounsfield units at a point if the bleeding or the swelling around it is there, else nil.
@@ -101,7 +102,7 @@ struct DemoLesionSection {
         let u = place.u - depth * lesion.direction.u
         let v = place.v - depth * lesion.direction.v
         let radius = 0.23 * lesion.size * strength
-        let distance = (u * u + v * v).squareRoot() * (1 + 0.5 * place.texture)
+        let distance = (u * u + v * v).squareRoot() * (1 + 0.6 * place.texture + 0.5 * place.grain)
         if distance < radius { return 70 }
         return distance < radius * 1.35 && !place.isVentricle ? 21 : nil
     }

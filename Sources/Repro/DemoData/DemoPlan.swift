@@ -2,7 +2,7 @@ import Metrics
 
 /// What the demo competition consists of, before anything is drawn: a pure function of its settings.
 struct DemoSettings: Sendable, Equatable, Codable {
-    /// Patients of the training set; the test set has a quarter of that on top.
+    /// Patients of the training set; the test set has a fifth of that on top.
     var patients = 60
     /// Pixels on the longer side of most slices.
     var size = 96
@@ -60,11 +60,12 @@ struct DemoPlan: Sendable {
         self.settings = settings
         random = DemoRandom(seed: settings.seed)
         addPatients(settings.patients, to: .train)
-        addPatients(settings.patients / 4, to: .test)
+        addPatients(settings.patients / 5, to: .test)
         addQuirksOfSingleSlices()
     }
 
-    /// Slightly more than half of the patients bleed; each type comes first for every fifth of these, and half have a second one.
+    /// Slightly more than half of the patients bleed; each type comes first for every fifth of these, and half have
+    /// a second one, each type as often as the others.
     private mutating func addPatients(_ count: Int, to split: Split) {
         let types = HemorrhageType.allCases.filter { $0 != .any }
         var bleedings: [[HemorrhageType]] = (0..<count).map { patient in
@@ -72,7 +73,7 @@ struct DemoPlan: Sendable {
             guard isBleeding else { return [] }
             let turn = patient * 11 / 20
             let first = types[turn % 5]
-            return turn % 2 == 0 ? [first] : [first, types[(turn + 1 + turn / 5 % 4) % 5]]
+            return turn % 2 == 0 ? [first] : [first, types[(turn + 1 + turn / 10 % 4) % 5]]
         }
         random.shuffle(&bleedings)
         for bleeding in bleedings { addPatient(bleeding, to: split) }
@@ -82,7 +83,7 @@ struct DemoPlan: Sendable {
         let patientID = newID(digits: 8)
         let head = DemoHead(seed: random.next())
         let lesions = types.map { DemoLesion($0, random: &random) }
-        for study in 0..<(random.chance(0.25) ? 2 : 1) {
+        for study in 0..<(random.chance(0.2) ? 2 : 1) {
             // By the second study a bleeding has shrunk.
             let current = lesions.map { lesion in
                 var lesion = lesion
@@ -125,9 +126,9 @@ struct DemoPlan: Sendable {
     /// Center and width as the competition's files write them: plain, several padded values, fractional.
     private static let windows = [("40", "80"), ("00036\\00036", "00080\\00080"), ("35.7", "135.0"), ("30", "80")]
 
-    /// One study in twelve has wrapped pixels; the other formats take turns, out of step with ``windows``.
+    /// One study in twelve has wrapped pixels (and goes on above the head, so that the filter meets both in one); the other formats take turns, out of step with ``windows``.
     private func chooseFormat() -> DemoPixelFormat {
-        if studyCount % 12 == 5 { return .wrapped12 }
+        if studyCount % 12 == 7 { return .wrapped12 }
         return [.signed16Offset, .unsigned12, .signed16][studyCount % 3]
     }
 
