@@ -19,6 +19,11 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Yams", package: "Yams"),
+            ],
+            resources: [
+                .embedInCode("Resources/recipes/demo.yaml"), .embedInCode("Resources/recipes/rsna-2019-58th.yaml"),
+                // A link to golden/demo.json.
+                .embedInCode("Resources/golden/golden-demo.json"),
             ]),
         .target(name: "Nets", dependencies: ["CKernels", "COpenBLAS"]),
         .target(name: "Metrics"),

@@ -9,21 +9,38 @@ struct Program: ParsableCommand {
         abstract: "Reproduce, score and audit the RSNA 2019 intracranial hemorrhage competition.",
         version: programVersion,
         subcommands: [
+            AuditCommand.self,
+            BlendCommand.self,
             CatalogCommand.self,
             DemoDataCommand.self,
             FingerprintCommand.self,
+            RecipesCommand.self,
+            ReproduceCommand.self,
+            ScoreCommand.self,
             UnpackCommand.self,
+            VerifyCommand.self,
         ])
 
     static func main() {
         do {
             var command = try parseAsRoot()
-            try command.run()
-        } catch let failure as Failure {
-            FileHandle.standardError.write(Data("repro: error: \(failure.message)\n".utf8))
-            Foundation.exit(failure.status.rawValue)
+            try run(&command)
         } catch {
+            // The command line itself, --help and --version: ArgumentParser knows what to print and how to end.
             exit(withError: error)
+        }
+    }
+
+    /// Runs a command; an error of ours or of a library ends the program with the exit code that fits.
+    private static func run(_ command: inout any ParsableCommand) throws {
+        do {
+            try command.run()
+        } catch let error where error is ExitCode || error is CleanExit || error is ValidationError {
+            throw error
+        } catch {
+            let failure = Failure(describing: error)
+            Console.log("repro: error: \(failure.message)")
+            Foundation.exit(failure.status.rawValue)
         }
     }
 }

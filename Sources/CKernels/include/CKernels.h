@@ -1,4 +1,125 @@
+// The micro-kernels of the engine, in one table per instruction set.
+//
+// Layout everywhere: NHWC, the channels of a pixel padded with zeros to a multiple of 16 (a "panel" is 16 channels).
+// Weights: [output panel][tap][input channel of the block][16 output channels].
+// docs/numerics.md specifies the order of every operation; all tables give the same bits.
 #ifndef CKERNELS_H
 #define CKERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CK_PANEL = 16 };
+
+/// The instruction sets that a table exists for.
+typedef enum { CK_SCALAR = 0, CK_SCALAR_FMA = 1, CK_AVX2 = 2, CK_AVX512 = 3 } CKInstructionSet;
+
+typedef enum { CK_IDENTITY = 0, CK_RELU = 1, CK_SWISH = 2, CK_SIGMOID = 3 } CKActivation;
+
+/// One term of a convolution's sum: where it reads, relative to the grid, and where its weights lie in a panel.
+typedef struct {
+    int32_t row, column;
+    int64_t weights;
+} CKTap;
+
+/// A convolution as a gather: grid point (a, b) of an image reads input pixels (a * step + tap.row, b * step + tap.column).
+/// Forward passes and data gradients, dense, grouped and depthwise, are all of this form.
+typedef struct {
+    const float *input;
+    int64_t inputImageStride, inputRowStride, inputPixelStride;
+    int32_t inputHeight, inputWidth;
+    float *output;
+    int64_t outputImageStride, outputRowStride, outputPixelStride;
+    int32_t gridHeight, gridWidth;
+    int32_t step;
+    const CKTap *taps;
+    int32_t tapCount;
+    /// Input channels that each output channel sums over; 0 means depthwise (lane by lane).
+    int32_t channels;
+    /// Output panels that read the same block of `channels` input channels.
+    int32_t panelsPerBlock;
+    const float *weights;
+    int64_t panelStride;
+    /// Added after the chain; NULL for none.
+    const float *bias;
+    /// 1: the result is added to what the output holds.
+    int32_t accumulate;
+    /// At least as many zeros as an input pixel has floats: what a tap outside the input reads.
+    const float *zeros;
+} CKConvolution;
+
+/// A weight gradient: the same geometry, with the gradient of the output where the output was.
+typedef struct {
+    const float *input;
+    int64_t inputImageStride, inputRowStride, inputPixelStride;
+    int32_t inputHeight, inputWidth;
+    const float *gradient;
+    int64_t gradientPixelStride;
+    int32_t gridHeight, gridWidth;
+    int32_t step;
+    const CKTap *taps;
+    int32_t tapCount;
+    int32_t channels;
+    int32_t panelsPerBlock;
+    int64_t panelStride;
+    const float *zeros;
+} CKWeightGradient;
+
+/// Max pooling; windows are clipped to the input.
+typedef struct {
+    int32_t inputHeight, inputWidth, outputHeight, outputWidth;
+    int32_t kernel, stride, padding;
+    int64_t pixelStride;
+} CKPooling;
+
+typedef struct {
+    float learningRate;      // lr / (1 - beta1^t)
+    float beta1, beta2, oneMinusBeta1, oneMinusBeta2;
+    float inverseCorrection;  // 1 / sqrt(1 - beta2^t)
+    float epsilon;
+} CKAdam;
+
+/// All kernels of one instruction set. Ranges are half-open; pixels count over all images of the batch.
+typedef struct {
+    void (*convolution)(const CKConvolution *, int64_t pixel0, int64_t pixel1, int32_t panel0, int32_t panel1);
+    /// One grain's chain for the panels [panel0, panel1), stored at `sums` (panel0 first).
+    void (*weightGradient)(const CKWeightGradient *, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums);
+    /// Chain of x and of x*x per channel, in double, over `pixels` pixels, for the channels [lane0, lane1).
+    void (*channelSums)(const float *x, int64_t pixels, int64_t stride, int64_t lane0, int64_t lane1, double *sum, double *squares);
+    /// Chain of x per channel in float.
+    void (*pixelSum)(const float *x, int64_t pixels, int64_t stride, float *sum);
+    /// y = activation(fma(x, scale, shift)), identity, ReLU or swish.
+    void (*normalize)(const float *x, float *y, int64_t pixels, int64_t stride, const float *scale, const float *shift, CKActivation);
+    /// dz = dy * activation'(fma(x, scale, shift)), written over dy; chains of dz and of dz * (x - mean) in double.
+    void (*normalizeGradientSums)(const float *x, float *dy, int64_t pixels, int64_t stride, int64_t lane0, int64_t lane1, const float *scale, const float *shift, const float *mean, CKActivation, double *sum, double *products);
+    /// dx = gain * (dz - fma(x, slope, offset)), written over dz.
+    void (*normalizeGradient)(const float *x, float *dz, int64_t pixels, int64_t stride, const float *gain, const float *slope, const float *offset);
+    void (*activate)(const float *x, float *y, int64_t count, CKActivation);
+    /// dx = dy * activation'(x), added to dx when `accumulate`.
+    void (*activateGradient)(const float *x, const float *dy, float *dx, int64_t count, CKActivation, int32_t accumulate);
+    /// y = activation(a + b), identity or ReLU.
+    void (*add)(const float *a, const float *b, float *y, int64_t count, CKActivation);
+    /// dx = y > 0 ? dy : 0 (ReLU) or dy (identity), added when `accumulate`; y is the output of `add`.
+    void (*addGradient)(const float *y, const float *dy, float *dx, int64_t count, CKActivation, int32_t accumulate);
+    /// y = x * s, one s per channel.
+    void (*scale)(const float *x, const float *s, float *y, int64_t pixels, int64_t stride, int32_t accumulate);
+    /// Chain fma(a, b, sum) per channel over the pixels.
+    void (*pixelDot)(const float *a, const float *b, int64_t pixels, int64_t stride, float *sum);
+    /// y += s or y = s for every pixel, one s per channel.
+    void (*broadcast)(const float *s, float *y, int64_t pixels, int64_t stride, int32_t accumulate);
+    void (*maxPool)(const CKPooling *, const float *x, float *y, uint8_t *winner, int32_t row0, int32_t row1);
+    void (*maxPoolGradient)(const CKPooling *, const float *dy, const uint8_t *winner, float *dx, int32_t row0, int32_t row1, int32_t accumulate);
+    /// a += b.
+    void (*accumulate)(float *a, const float *b, int64_t count);
+    /// The panel of a data gradient's weights: out[tap][o][lane] = weights[o's panel][tap][16 * panel + lane][o's lane] for one block.
+    void (*transposeWeights)(const float *weights, int64_t panelStride, int32_t taps, int32_t inputs, int32_t outputs, int32_t panel, float *out);
+    void (*adam)(const CKAdam *, float *parameter, const float *gradient, float *mean, float *variance, int64_t count);
+} CKKernels;
+
+/// The best instruction set that this CPU has.
+CKInstructionSet ck_best_instruction_set(void);
+/// Whether this CPU can run a table.
+int ck_supports(CKInstructionSet);
+const CKKernels *ck_kernels(CKInstructionSet);
 
 #endif

@@ -132,7 +132,8 @@ final class Catalog: Sendable {
         return Digest.hexadecimal(hash.finalize())
     }
 
-    private func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
+    /// Runs a query; errors name the file and say what to do.
+    func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
         guard access(path, R_OK) == 0 else {
             throw Failure(.inputMissing, "\(path): no catalog here. Make it with: repro catalog --input DIR --work DIR")
         }

@@ -5,7 +5,9 @@ enum AtomicFile {
     /// Replaces the file at `path` with what `body` writes; on any error the old file, if there was one, is untouched.
     ///
     /// - Throws: ``Failure`` with status `inputOutput` that names the path and the system's reason (a full disk, say).
-    static func write(to path: String, _ body: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void) throws {
+    static func write(to path: String, _ body: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void)
+        throws
+    {
         let temporary = "\(path).\(getpid()).tmp"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw failure("create", temporary) }

@@ -1,0 +1,36 @@
+# Two commands do everything: `make reproduce` and `make test`. Each works alone on a fresh Debian with a Swift toolchain.
+
+# One set of flags everywhere, so that building, testing and reproducing share one build.
+SWIFT_FLAGS := -c release -Xswiftc -enable-testing
+REPRO := .build/release/repro
+SOURCES := Sources Tests Package.swift
+
+.PHONY: all install build build-tests test unit-tests demo reproduce lint format clean
+
+all: build
+
+install:
+	scripts/install
+
+build: install
+	swift build $(SWIFT_FLAGS) --product repro
+
+build-tests: install
+	swift build $(SWIFT_FLAGS) --build-tests
+
+# Everything that must hold: style, unit tests, and the demo against its golden hashes, twice.
+test: lint build-tests
+	swift test $(SWIFT_FLAGS) --skip-build
+	scripts/test-reproduction $(REPRO)
+
+lint: install
+	swift format lint --strict --recursive $(SOURCES)
+
+format:
+	swift format --in-place --recursive $(SOURCES)
+
+reproduce: build
+	$(REPRO) reproduce --recipe demo --work work/demo
+
+clean:
+	rm -rf .build work

@@ -1,0 +1,22 @@
+// The table of one instruction set; TABLE is its name.
+const CKKernels TABLE = {
+    .convolution = convolution,
+    .weightGradient = weightGradient,
+    .channelSums = channelSums,
+    .pixelSum = pixelSum,
+    .normalize = normalize,
+    .normalizeGradientSums = normalizeGradientSums,
+    .normalizeGradient = normalizeGradient,
+    .activate = activate,
+    .activateGradient = activateGradient,
+    .add = add,
+    .addGradient = addGradient,
+    .scale = scale,
+    .pixelDot = pixelDot,
+    .broadcast = broadcast,
+    .maxPool = maxPool,
+    .maxPoolGradient = maxPoolGradient,
+    .accumulate = accumulate,
+    .transposeWeights = transposeWeights,
+    .adam = adam,
+};

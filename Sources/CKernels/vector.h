@@ -1,0 +1,95 @@
+// The vector type of one instruction set. WIDTH (lanes) is set by the file that includes this.
+//
+// Every operation here rounds lane by lane as IEEE 754 says, so WIDTH does not show in the bits.
+#include "CKernels.h"
+#include <string.h>
+
+#pragma STDC FP_CONTRACT OFF
+#pragma clang diagnostic ignored "-Wpsabi"  // no vector crosses a call: all of this is inlined
+
+#define INLINE static inline __attribute__((always_inline))
+
+#if WIDTH == 1
+typedef float vf;
+typedef int32_t vi;
+typedef double vd;
+typedef float vfu;
+typedef double vdu;
+INLINE vf vfma(vf a, vf b, vf c) { return __builtin_fmaf(a, b, c); }
+INLINE vf splat(float x) { return x; }
+INLINE vi greater(vf a, vf b) { return -(a > b); }
+INLINE vi toInt(vf x) { return (vi)x; }
+INLINE vf vsqrt(vf x) { return __builtin_sqrtf(x); }
+INLINE vd widen(vf x) { return (double)x; }
+#else
+typedef float vf __attribute__((vector_size(WIDTH * 4)));
+typedef int32_t vi __attribute__((vector_size(WIDTH * 4)));
+typedef double vd __attribute__((vector_size(WIDTH * 8)));
+typedef float vfu __attribute__((vector_size(WIDTH * 4), aligned(4)));
+typedef double vdu __attribute__((vector_size(WIDTH * 8), aligned(8)));
+INLINE vf vfma(vf a, vf b, vf c) { return __builtin_elementwise_fma(a, b, c); }
+INLINE vf splat(float x) { return x - (vf){}; }
+INLINE vi greater(vf a, vf b) { return (vi)(a > b); }
+INLINE vi toInt(vf x) { return __builtin_convertvector(x, vi); }
+INLINE vf vsqrt(vf x) { return __builtin_elementwise_sqrt(x); }
+INLINE vd widen(vf x) { return __builtin_convertvector(x, vd); }
+#endif
+
+enum { VECTORS = CK_PANEL / WIDTH };  // vectors in a panel
+
+INLINE vf load(const float *p) { return *(const vfu *)p; }
+INLINE void store(float *p, vf x) { *(vfu *)p = x; }
+INLINE vd loadDouble(const double *p) { return *(const vdu *)p; }
+INLINE void storeDouble(double *p, vd x) { *(vdu *)p = x; }
+
+INLINE vi bits(vf x) { vi r; memcpy(&r, &x, sizeof r); return r; }
+INLINE vf fromBits(vi x) { vf r; memcpy(&r, &x, sizeof r); return r; }
+/// mask ? a : b, lane by lane; a mask is all ones or all zeros.
+INLINE vf choose(vi mask, vf a, vf b) { return fromBits((mask & bits(a)) | (~mask & bits(b))); }
+
+/// e^x within 1.5 ulp for x in [-87, 88]; clamped outside.
+/// Cody-Waite reduction by ln 2 in two parts, then the degree 6 minimax-like polynomial below, all in fma.
+INLINE vf vexp(vf x) {
+    x = choose(greater(x, splat(88.0f)), splat(88.0f), x);
+    x = choose(greater(splat(-87.0f), x), splat(-87.0f), x);
+    const vf magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
+    vf n = vfma(x, splat(1.44269504f), magic) - magic;
+    vf r = vfma(n, splat(-0.693359375f), x);
+    r = vfma(n, splat(2.12194440e-4f), r);
+    vf p = splat(1.0f / 5040);
+    p = vfma(p, r, splat(1.0f / 720));
+    p = vfma(p, r, splat(1.0f / 120));
+    p = vfma(p, r, splat(1.0f / 24));
+    p = vfma(p, r, splat(1.0f / 6));
+    p = vfma(p, r, splat(0.5f));
+    p = vfma(p, r, splat(1.0f));
+    p = vfma(p, r, splat(1.0f));
+    return fromBits(bits(p) + (toInt(n) << 23));
+}
+
+INLINE vf vsigmoid(vf x) { return splat(1.0f) / (splat(1.0f) + vexp(-x)); }
+
+INLINE vf activated(vf z, CKActivation kind) {
+    switch (kind) {
+        case CK_RELU: return fromBits(greater(z, splat(0)) & bits(z));
+        case CK_SWISH: return z * vsigmoid(z);
+        case CK_SIGMOID: return vsigmoid(z);
+        default: return z;
+    }
+}
+
+/// dy times the activation's derivative at z.
+INLINE vf activationGradient(vf z, vf dy, CKActivation kind) {
+    switch (kind) {
+        case CK_RELU: return fromBits(greater(z, splat(0)) & bits(dy));
+        case CK_SWISH: {
+            vf s = vsigmoid(z);
+            return dy * (s * vfma(z, splat(1.0f) - s, splat(1.0f)));
+        }
+        case CK_SIGMOID: {
+            vf s = vsigmoid(z);
+            return dy * (s * (splat(1.0f) - s));
+        }
+        default: return dy;
+    }
+}

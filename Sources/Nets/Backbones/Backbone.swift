@@ -1,0 +1,26 @@
+/// One of the three convolutional networks that the solution trains; the raw value is its name in recipes, paths and options.
+public enum Backbone: String, CaseIterable, Sendable, Codable {
+    case resnet34
+    case seResNeXt50 = "se_resnext50_32x4d"
+    case efficientNetB3 = "efficientnet-b3"
+
+    /// The number of outputs: the six types.
+    public static let outputs = 6
+
+    /// The name of the last layer, which is replaced when ImageNet weights are loaded.
+    public var lastLayer: String { self == .efficientNetB3 ? "_fc" : "last_linear" }
+
+
+    /// The network for square images of `size` pixels and 3 channels; logits are its last value.
+    ///
+    /// - Parameter batchNormMomentum: replaces the backbone's own, in PyTorch's sense.
+    func graph(size: Int, batchNormMomentum: Float? = nil) -> Graph {
+        var graph = Graph(input: Graph.Shape(height: size, width: size, channels: 3))
+        switch self {
+        case .resnet34: graph.buildResNet34(momentum: batchNormMomentum ?? 0.1)
+        case .seResNeXt50: graph.buildSEResNeXt50(momentum: batchNormMomentum ?? 0.1)
+        case .efficientNetB3: graph.buildEfficientNetB3(momentum: batchNormMomentum ?? 0.01)
+        }
+        return graph
+    }
+}

@@ -1,0 +1,149 @@
+/// A value that a checkpoint's pickle may hold.
+///
+/// Containers are numbers into `PickleHeap`: values never own each other, so no nesting or cycle in a hostile file can exhaust the stack.
+enum PickleValue {
+    case none
+    case boolean(Bool)
+    case integer(Int64)
+    /// An integer of more than 8 bytes, little-endian two's complement: the legacy container's magic number.
+    case longInteger([UInt8])
+    case real(Double)
+    case text(String)
+    case bytes([UInt8])
+    /// A list or tuple, by its number in `PickleHeap.sequences`.
+    case sequence(Int)
+    /// A dict or OrderedDict, by its number in `PickleHeap.dictionaries`.
+    case dictionary(Int)
+    case global(PickleGlobal)
+    case numpyType(NumpyType)
+    /// A storage, by its number in `PickleHeap.storages`.
+    case storage(Int)
+    /// A tensor, by its number in `PickleHeap.tensors`.
+    case tensor(Int)
+    /// The place on the stack where the next list, tuple or dict begins.
+    case mark
+}
+
+/// Everything that a pickle's values refer to by number.
+struct PickleHeap {
+    /// A run of elements somewhere in the container, of which a part may be used.
+    struct Storage {
+        let type: ElementType
+        /// The name of the run in the container.
+        let key: String
+        /// Elements in the whole run.
+        let count: Int
+        /// The part that is this storage: all but in files of the first PyTorch versions.
+        let part: Range<Int>
+    }
+
+    /// A view of a storage, not yet checked against it.
+    struct Tensor {
+        let storage: Int
+        let offset: Int
+        let shape: [Int]
+        let strides: [Int]
+    }
+
+    var sequences: [[PickleValue]] = []
+    var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
+    var storages: [Storage] = []
+    /// nil is a parameter that has not been given its values yet.
+    var tensors: [Tensor?] = []
+
+    mutating func sequence(_ values: [PickleValue]) -> PickleValue {
+        sequences.append(values)
+        return .sequence(sequences.count - 1)
+    }
+
+    mutating func dictionary(_ pairs: [(key: PickleValue, value: PickleValue)] = []) -> PickleValue {
+        dictionaries.append(pairs)
+        return .dictionary(dictionaries.count - 1)
+    }
+
+    /// The integers of a list or tuple; nil if the value is not one of only integers.
+    func integers(_ value: PickleValue) -> [Int]? {
+        guard case .sequence(let number) = value else { return nil }
+        var integers: [Int] = []
+        for case .integer(let integer) in sequences[number] { integers.append(Int(integer)) }
+        return integers.count == sequences[number].count ? integers : nil
+    }
+}
+
+/// A number type of NumPy, as in `numpy.dtype('f8')`: scores are often NumPy's numbers.
+enum NumpyType: String {
+    case boolean = "b1"
+    case int32 = "i4"
+    case int64 = "i8"
+    case float32 = "f4"
+    case float64 = "f8"
+
+    /// The number in these little-endian bytes; nil if their count is not the type's.
+    func value(of bytes: [UInt8]) -> PickleValue? {
+        let width = Int(rawValue.utf8.last ?? 0) - Int(UInt8(ascii: "0"))
+        guard bytes.count == width else { return nil }
+        let bits = bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        return switch self {
+        case .boolean: .boolean(bits != 0)
+        case .int32: .integer(Int64(Int32(truncatingIfNeeded: bits)))
+        case .int64: .integer(Int64(bitPattern: bits))
+        case .float32: .real(Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits))))
+        case .float64: .real(Double(bitPattern: bits))
+        }
+    }
+}
+
+/// A Python name that a pickle may ask for; every other is refused.
+///
+/// None of them is run: each stands for what it would make.
+enum PickleGlobal {
+    case orderedDictionary
+    /// `_rebuild_tensor(storage, offset, size, stride)`, and `_v2` with more arguments that say nothing about the values.
+    case rebuildTensor
+    /// `_rebuild_parameter(tensor, …)` or `Parameter(tensor, …)`: the tensor.
+    case parameter
+    case storageType(ElementType)
+    /// A tensor class beside a storage of the same type, in tar files; it says nothing more.
+    case tensorType
+    case numpyScalar
+    case numpyType
+    /// `_codecs.encode(text, 'latin1')`: how Python 3 writes bytes in protocol 2.
+    case encode
+
+    init?(module: String, name: String) {
+        if let global = Self.allowed["\(module).\(name)"] {
+            self = global
+        } else if ["torch", "torch.cuda"].contains(module), Self.tensorClasses.contains(name) {
+            self = .tensorType
+        } else {
+            return nil
+        }
+    }
+
+    private static let tensorClasses: Set = [
+        "HalfTensor", "FloatTensor", "DoubleTensor", "CharTensor", "ByteTensor", "ShortTensor", "IntTensor",
+        "LongTensor",
+    ]
+
+    private static let allowed: [String: PickleGlobal] = [
+        "collections.OrderedDict": .orderedDictionary,
+        "torch._utils._rebuild_tensor": .rebuildTensor,
+        "torch._utils._rebuild_tensor_v2": .rebuildTensor,
+        "torch._utils._rebuild_parameter": .parameter,
+        "torch.nn.parameter.Parameter": .parameter,
+        "torch.HalfStorage": .storageType(.float16),
+        "torch.BFloat16Storage": .storageType(.bfloat16),
+        "torch.FloatStorage": .storageType(.float32),
+        "torch.DoubleStorage": .storageType(.float64),
+        "torch.CharStorage": .storageType(.int8),
+        "torch.ByteStorage": .storageType(.uint8),
+        "torch.ShortStorage": .storageType(.int16),
+        "torch.IntStorage": .storageType(.int32),
+        "torch.LongStorage": .storageType(.int64),
+        "torch.BoolStorage": .storageType(.boolean),
+        "numpy.core.multiarray.scalar": .numpyScalar,
+        "numpy._core.multiarray.scalar": .numpyScalar,
+        "numpy.dtype": .numpyType,
+        "_codecs.encode": .encode,
+    ]
+}

@@ -1,0 +1,203 @@
+import CKernels
+
+/// A graph with memory, ready to run: forward, and backward when it was made for training.
+///
+/// A network runs one batch at a time. All memory is allocated here, before the first step.
+final class Network {
+    let graph: Graph
+    let weights: Weights
+    /// Images that fit.
+    let capacity: Int
+    /// Parts that a batch's sums are cut into; see docs/numerics.md.
+    let grains: Int
+    let training: Bool
+    let arithmetic: Arithmetic
+    let pool: ThreadPool
+    let kernels: CKKernels
+
+    let plan: MemoryPlan
+    let arena: FloatBuffer
+    /// The images with the first layer's border around them: `[capacity][height + border][width + border][3]`.
+    let image: FloatBuffer
+    /// Gradients of the parameters, laid out as they are; empty without training.
+    let gradients: FloatBuffer
+    let layers: [Layer]
+    let scratch: Scratch
+    /// How many images the current batch has.
+    var images = 0
+    /// What dropout and drop-connect draw their randomness from.
+    var draws = Draws(seed: 0, epoch: 0, samples: [])
+
+    /// The random numbers of one step are a function of these.
+    struct Draws {
+        var seed: UInt64
+        var epoch: UInt32
+        /// The images' numbers in the data set; empty turns dropout and drop-connect off.
+        var samples: [UInt32]
+    }
+
+    init(
+        graph: Graph, weights: Weights, capacity: Int, grains: Int = 8, training: Bool, pool: ThreadPool,
+        kernels: CKKernels, arithmetic: Arithmetic = .exact
+    ) {
+        self.graph = graph
+        self.weights = weights
+        self.capacity = capacity
+        self.grains = grains
+        self.training = training
+        self.pool = pool
+        self.arithmetic = arithmetic
+        self.kernels = kernels
+        plan = MemoryPlan(graph: graph, batch: capacity, training: training)
+        arena = FloatBuffer(count: plan.count)
+        layers = graph.nodes.map { Layer(node: $0, graph: graph) }
+        image = FloatBuffer(count: capacity * Network.imageStride(graph))
+        gradients = FloatBuffer(count: training ? graph.parameters.count : 0)
+        scratch = Scratch(graph: graph, grains: grains, training: training, workers: pool.threads)
+    }
+
+    /// Bytes that a network takes, parameters and optimiser state aside; exact, before anything is allocated.
+    static func plannedBytes(graph: Graph, capacity: Int, grains: Int = 8, training: Bool, workers: Int) -> Int {
+        let plan = MemoryPlan(graph: graph, batch: capacity, training: training)
+        let scratch = Scratch.counts(graph: graph, grains: grains, training: training)
+        return 4 * (plan.count + capacity * imageStride(graph) + (training ? graph.parameters.count : 0)
+            + scratch.transposed + scratch.worker * workers + scratch.channels)
+    }
+
+    /// The first layer's geometry; every backbone starts with a convolution of the image.
+    static func stem(_ graph: Graph) -> ConvolutionGeometry {
+        guard case .convolution(let convolution)? = graph.nodes.first?.operation else {
+            preconditionFailure("a network starts with a convolution of the image")
+        }
+        return convolution.geometry
+    }
+
+    static func imageStride(_ graph: Graph) -> Int {
+        let stem = stem(graph)
+        let border = stem.paddingBefore + stem.paddingAfter
+        return (graph.input.height + border) * (graph.input.width + border) * 3
+    }
+
+    /// Copies one image, `[height][width][3]`, into the batch.
+    func setImage(_ index: Int, _ pixels: UnsafePointer<Float>) {
+        let stem = Network.stem(graph)
+        let row = (graph.input.width + stem.paddingBefore + stem.paddingAfter) * 3
+        let start = image.base + index * Network.imageStride(graph) + stem.paddingBefore * (row + 3)
+        for y in 0..<graph.input.height {
+            (start + y * row).update(from: pixels + y * graph.input.width * 3, count: graph.input.width * 3)
+        }
+    }
+
+    // MARK: Passes
+
+    /// Runs the batch of `images` images that `setImage` filled in.
+    ///
+    /// - Parameter training: batch norms use and update statistics, dropout draws.
+    func forward(images: Int, training: Bool) {
+        precondition(images > 0 && images <= capacity, "a batch of \(images) images does not fit \(capacity)")
+        self.images = images
+        for index in graph.nodes.indices { forward(index, training: training) }
+    }
+
+    /// The logits of the last forward pass, `images` x outputs.
+    func logits() -> [Float] {
+        let shape = graph.shapes[graph.output]
+        let base = value(graph.output)
+        return (0..<images).flatMap { image in (0..<shape.channels).map { base[image * shape.stride + $0] } }
+    }
+
+    /// Computes the gradients of all parameters from that of the logits, `images` x outputs.
+    func backward(logitsGradient: [Float]) {
+        let shape = graph.shapes[graph.output]
+        let target = gradient(graph.output)
+        target.update(repeating: 0, count: images * shape.stride)
+        for image in 0..<images {
+            for output in 0..<shape.channels {
+                target[image * shape.stride + output] = logitsGradient[image * shape.channels + output]
+            }
+        }
+        for index in graph.nodes.indices.reversed() { backward(index) }
+    }
+
+    private func forward(_ index: Int, training: Bool) {
+        let node = graph.nodes[index]
+        switch node.operation {
+        case .convolution(let convolution): convolve(index, convolution)
+        case .batchNorm(let norm, let activation): normalise(index, norm, activation, training: training)
+        case .activation(let kind): activate(node, kind)
+        case .add(let kind): add(node, kind)
+        case .maxPool(let kernel, let stride, let padding): maxPool(index, kernel, stride, padding)
+        case .globalAveragePool: averagePool(node)
+        case .scale: scale(node)
+        case .dropout(let probability): dropout(node, probability, training: training)
+        case .dropConnect(let probability, let block): dropConnect(node, probability, block, training: training)
+        }
+    }
+
+    private func backward(_ index: Int) {
+        let node = graph.nodes[index]
+        switch node.operation {
+        case .convolution(let convolution): convolveBackward(index, convolution)
+        case .batchNorm(let norm, let activation): normaliseBackward(index, norm, activation)
+        case .activation(let kind): activateBackward(index, kind)
+        case .add(let kind): addBackward(index, kind)
+        case .maxPool(let kernel, let stride, let padding): maxPoolBackward(index, kernel, stride, padding)
+        case .globalAveragePool: averagePoolBackward(index)
+        case .scale: scaleBackward(index)
+        case .dropout(let probability): dropoutBackward(node, probability)
+        case .dropConnect(let probability, let block): dropConnectBackward(node, probability, block)
+        }
+    }
+
+    // MARK: Addresses
+
+    func value(_ value: Graph.Value) -> UnsafeMutablePointer<Float> { arena.base + plan.values[value] }
+
+    func gradient(_ value: Graph.Value) -> UnsafeMutablePointer<Float> {
+        guard let offset = plan.gradients[value] else { preconditionFailure("value \(value) has no gradient") }
+        return arena.base + offset
+    }
+
+    func parameter(_ index: Int) -> UnsafeMutablePointer<Float> {
+        weights.parameters.base + graph.parameters.entries[index].offset
+    }
+
+    func parameterGradient(_ index: Int) -> UnsafeMutablePointer<Float> {
+        gradients.base + graph.parameters.entries[index].offset
+    }
+
+    func statistic(_ index: Int) -> UnsafeMutablePointer<Float> {
+        weights.statistics.base + graph.statistics.entries[index].offset
+    }
+
+    // MARK: Work
+
+    /// The images of grain g: the batch cut into `grainCount` runs as even as they come.
+    func grain(_ g: Int) -> Range<Int> { g * images / grainCount..<(g + 1) * images / grainCount }
+
+    var grainCount: Int { min(grains, images) }
+
+    /// Runs `body` over the parts of `0..<count`, each a multiple of `unit` long, enough of them for all threads.
+    func inParts(of count: Int, unit: Int = 1, _ body: (_ part: Range<Int>) -> Void) {
+        let units = (count + unit - 1) / unit
+        let parts = min(units, pool.threads * 4)
+        pool.run(parts) { part, _ in
+            body(part * units / parts * unit..<min(count, (part + 1) * units / parts * unit))
+        }
+    }
+
+    /// Adds up the grains' partial sums, `parts` arrays of `count`, into the first one: the fixed binary tree.
+    ///
+    /// Neighbours in pairs, then pairs of pairs; a part without a partner waits for the next round.
+    static func combine<Number: FloatingPoint>(_ sums: UnsafeMutablePointer<Number>, parts: Int, count: Int) {
+        var step = 1
+        while step < parts {
+            for part in stride(from: 0, to: parts - step, by: 2 * step) {
+                let a = sums + part * count
+                let b = sums + (part + step) * count
+                for i in 0..<count { a[i] += b[i] }
+            }
+            step *= 2
+        }
+    }
+}

@@ -1,0 +1,41 @@
+extension ParameterTable {
+    /// All arrays in PyTorch's shape and order of elements.
+    func namedTensors(in buffer: FloatBuffer, prefix: String = "") -> [NamedTensor] {
+        entries.map {
+            NamedTensor(name: prefix + $0.name, shape: $0.shape, values: .float32(values(of: $0, in: buffer)))
+        }
+    }
+
+    /// Fills the buffer from tensors of the same names, whatever else is among them.
+    ///
+    /// - Parameter skipped: a layer whose arrays keep their values.
+    /// - Throws: ``NetsError/weights(_:)`` for the first one that is missing or of another shape or type.
+    func load(
+        _ tensors: [NamedTensor], into buffer: FloatBuffer, prefix: String = "", except skipped: String? = nil
+    ) throws(NetsError) {
+        let byName = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
+        for entry in entries {
+            let name = prefix + entry.name
+            if let skipped, entry.name.hasPrefix(skipped + ".") { continue }
+            guard let tensor = byName[name] else { throw .weights("\(name) is missing: are these weights of this backbone?") }
+            guard tensor.shape == entry.shape else {
+                throw .weights("\(name) has shape \(tensor.shape), the backbone's has \(entry.shape)")
+            }
+            guard case .float32(let values) = tensor.values else { throw .weights("\(name) is not of floating-point numbers") }
+            set(values, of: entry, in: buffer)
+        }
+    }
+}
+
+extension Weights {
+    /// Parameters, then running statistics.
+    func namedTensors() -> [NamedTensor] {
+        parameterTable.namedTensors(in: parameters) + statisticsTable.namedTensors(in: statistics)
+    }
+
+    /// Fills parameters and running statistics from a state dict; see ``ParameterTable/load(_:into:prefix:except:)``.
+    func load(_ tensors: [NamedTensor], except skipped: String? = nil) throws(NetsError) {
+        try parameterTable.load(tensors, into: parameters, except: skipped)
+        try statisticsTable.load(tensors, into: statistics)
+    }
+}

@@ -1,0 +1,68 @@
+import CKernels
+
+/// The sizes of a square convolution and how its weights lie in memory.
+///
+/// Weights are kept as `[output panel][tap][input channel of the block][16 output channels]`. A block is what a panel's
+/// outputs sum over: all input channels, or the group's. Groups of fewer than 16 channels are widened to blocks of 16 with
+/// zeros in between, which leaves every sum's bits alone. Depthwise weights are `[panel][tap][16]`.
+struct ConvolutionGeometry: Equatable {
+    let kernel: Int
+    let stride: Int
+    let paddingBefore: Int
+    let paddingAfter: Int
+    let inputChannels: Int
+    let outputChannels: Int
+    let groups: Int
+    /// The first layer: it reads the image, 3 floats a pixel, stored with its border, so a kernel row is one run.
+    let readsImage: Bool
+
+    init(
+        kernel: Int, stride: Int, paddingBefore: Int, paddingAfter: Int, inputChannels: Int, outputChannels: Int,
+        groups: Int, readsImage: Bool
+    ) {
+        let group = inputChannels / groups
+        precondition(
+            groups == 1 || (inputChannels == outputChannels && (group == 1 || 16 % group == 0 || group % 16 == 0)),
+            "groups need as many outputs as inputs and 1, 2, 4, 8 or a multiple of 16 channels each")
+        self.kernel = kernel
+        self.stride = stride
+        self.paddingBefore = paddingBefore
+        self.paddingAfter = paddingAfter
+        self.inputChannels = inputChannels
+        self.outputChannels = outputChannels
+        self.groups = groups
+        self.readsImage = readsImage
+    }
+
+    func outputSize(_ input: Int) -> Int { (input + paddingBefore + paddingAfter - kernel) / stride + 1 }
+
+    var isDepthwise: Bool { groups > 1 && groups == inputChannels }
+    var taps: Int { kernel * kernel }
+    var groupInputs: Int { inputChannels / groups }
+    var groupOutputs: Int { outputChannels / groups }
+    /// Numbers that one output sums over, in PyTorch's sense.
+    var fanIn: Int { groupInputs * taps }
+
+    /// Input channels per block; 1 for depthwise.
+    var blockInputs: Int { isDepthwise ? 1 : groups == 1 ? inputChannels : max(16, groupInputs) }
+    /// Output channels per block; the sums of a data gradient run over these.
+    var blockOutputs: Int { isDepthwise ? 1 : groups == 1 ? outputChannels : max(16, groupOutputs) }
+    var outputPanels: Int { paddedChannels(outputChannels) / 16 }
+    var inputPanels: Int { paddedChannels(inputChannels) / 16 }
+    /// Panels that read the same block, forward.
+    var panelsPerBlock: Int { groups == 1 || isDepthwise ? outputPanels : blockOutputs / 16 }
+    /// Floats from one output panel to the next.
+    var panelStride: Int { taps * blockInputs * 16 }
+    var weightCount: Int { outputPanels * panelStride }
+    /// Groups narrower than a panel share one with others: their blocks hold zeros off the diagonal.
+    var hasWidenedGroups: Bool { groups > 1 && !isDepthwise && groupInputs < 16 }
+
+    /// Where the first weight of an output lies: its group's first input at tap 0. Input i of the group at tap t follows
+    /// `(t * blockInputs + i) * 16` later.
+    func weightIndex(output: Int) -> Int {
+        let panel = output / 16
+        guard groups > 1 && !isDepthwise else { return panel * panelStride + output % 16 }
+        let firstInput = output / groupOutputs * groupInputs - panel / panelsPerBlock * blockInputs
+        return panel * panelStride + firstInput * 16 + output % 16
+    }
+}

@@ -1,0 +1,51 @@
+/// A range of Hounsfield units shown as one channel, by its center and width (DICOM 0028,1050 and 0028,1051).
+///
+/// A width is at least 2 HU: below that `lower` and `upper` meet. Decoding refuses it; `networkInput` stops on it.
+public struct Window: Sendable, Codable, Hashable {
+    public var center: Float
+    public var width: Float
+
+    public init(center: Float, width: Float) {
+        self.center = center
+        self.width = width
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        center = try container.decode(Float.self, forKey: .center)
+        width = try container.decode(Float.self, forKey: .width)
+        guard width >= 2, width.isFinite, center.isFinite else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .width, in: container,
+                debugDescription:
+                    "a window of center \(center) and width \(width): both finite, and width at least 2 HU, expected")
+        }
+    }
+
+    /// The solution's three channels, in order: brain (40, 80), subdural (80, 200), soft tissue (40, 380).
+    public static let original = [
+        Window(center: 40, width: 80), Window(center: 80, width: 200), Window(center: 40, width: 380),
+    ]
+
+    /// The HU value that becomes 0: center - width // 2, where // rounds down as Python's does.
+    public var lower: Float { center - (width / 2).rounded(.down) }
+
+    /// The HU value that becomes 1: center + width // 2. An odd width therefore spans width - 1 HU, as in the original.
+    public var upper: Float { center + (width / 2).rounded(.down) }
+
+    /// Where a value lies in the window, 0 at or below `lower` and 1 at or above `upper`; NaN counts as below.
+    ///
+    /// Clipped first, then `(value - lower) / (upper - lower)` with one rounding for the subtraction and one for the division.
+    public func position(of value: Float) -> Float {
+        let (lower, upper) = (lower, upper)
+        return Self.position(of: value, lower: lower, span: upper - lower)
+    }
+
+    /// `position(of:)` with the bounds taken out of the loop over a row.
+    @inline(__always)
+    static func position(of value: Float, lower: Float, span: Float) -> Float {
+        let offset = value - lower
+        let clipped = offset > 0 ? offset : 0
+        return (clipped < span ? clipped : span) / span
+    }
+}

@@ -1,0 +1,123 @@
+import Foundation
+
+/// Trains one backbone on a set of slices, step by step; its whole state can be saved and taken up again at any step.
+///
+/// The bits of its parameters after n steps are a function of the settings, the slices and the start alone: not of threads,
+/// instruction set, or of how often it was saved and taken up.
+public final class Trainer {
+    public let settings: TrainingSettings
+    /// Steps made since the start of the training.
+    public private(set) var stepsDone = 0
+    /// Whole batches in an epoch; what is left over after them sits the epoch out.
+    public let stepsPerEpoch: Int
+
+    private let samples: [TrainingSample]
+    private let source: SliceSource
+    private let network: Network
+    private let adam: Adam
+    private let loss: WeightedLoss
+    private var order: (epoch: Int, indices: [Int])?
+
+    /// Starts from random weights, which the seed decides.
+    ///
+    /// - Throws: ``NetsError`` if `REPRO_ISA` names an instruction set that this CPU lacks.
+    public init(
+        settings: TrainingSettings, samples: [TrainingSample], source: @escaping SliceSource, pool: ThreadPool,
+        arithmetic: Arithmetic = .exact
+    ) throws(NetsError) {
+        precondition(samples.count >= settings.batchSize, "fewer slices than a batch")
+        self.settings = settings
+        self.samples = samples
+        self.source = source
+        stepsPerEpoch = samples.count / settings.batchSize
+        let graph = settings.backbone.graph(size: settings.imageSize, batchNormMomentum: settings.batchNormMomentum)
+        let weights = Weights(graph: graph)
+        weights.initialise(seed: settings.seed)
+        network = Network(
+            graph: graph, weights: weights, capacity: settings.batchSize, grains: settings.grains, training: true, pool: pool,
+            kernels: try InstructionSet.chosen().kernels, arithmetic: arithmetic)
+        adam = Adam(count: graph.parameters.count)
+        loss = WeightedLoss(weights: settings.lossWeights)
+    }
+
+    /// Replaces all weights but the last layer's by those of an ImageNet file.
+    ///
+    /// - Throws: ``NetsError/weights(_:)`` that names what is missing or of another shape.
+    public func load(imageNet tensors: [NamedTensor]) throws(NetsError) {
+        try network.weights.load(tensors, except: settings.backbone.lastLayer)
+    }
+
+    /// Makes one optimisation step and returns its loss.
+    ///
+    /// - Throws: what the source throws; nothing has changed then.
+    public func step() throws -> Double {
+        let epoch = stepsDone / stepsPerEpoch
+        let batch = batch(epoch: epoch, index: stepsDone % stepsPerEpoch)
+        try network.setImages(
+            batch.map(\.id), source: source, windows: settings.windows, augmentation: settings.augmentation,
+            seed: settings.seed, purpose: .augmentation, round: UInt32(epoch))
+        network.draws = Network.Draws(
+            seed: settings.seed, epoch: UInt32(epoch), samples: batch.map { streamNumber(of: $0.id) })
+        network.forward(images: batch.count, training: true)
+        let result = loss(
+            logits: network.logits(), targets: batch.flatMap(\.targets), grains: (0..<network.grainCount).map(network.grain))
+        network.backward(logitsGradient: result.gradient)
+        adam.update(network, learningRate: settings.learningRate(epoch: epoch))
+        stepsDone += 1
+        return result.loss
+    }
+
+    /// An epoch's order is a permutation drawn from (seed, epoch).
+    private func batch(epoch: Int, index: Int) -> [TrainingSample] {
+        if order?.epoch != epoch {
+            var random = Philox(seed: settings.seed, purpose: .shuffle, epoch: UInt32(epoch), sample: 0)
+            order = (epoch, random.permutation(samples.count))
+        }
+        let size = settings.batchSize
+        return (order?.indices ?? [])[index * size..<(index + 1) * size].map { samples[$0] }
+    }
+
+    // MARK: State
+
+    private enum Key {
+        static let settings = "settings"
+        static let steps = "steps"
+        static let mean = "optimizer.exp_avg."
+        static let variance = "optimizer.exp_avg_sq."
+    }
+
+    /// The whole state: weights and statistics under PyTorch's names, Adam's moments, and settings and steps as metadata.
+    public func snapshot() -> SafeTensors {
+        let weights = network.weights
+        var tensors = weights.namedTensors()
+        for (prefix, buffer) in [(Key.mean, adam.mean), (Key.variance, adam.variance)] {
+            tensors += weights.parameterTable.namedTensors(in: buffer, prefix: prefix)
+        }
+        return SafeTensors(
+            metadata: [
+                "format": "repro-training-1", "backbone": settings.backbone.rawValue, Key.settings: settingsText,
+                Key.steps: String(stepsDone),
+            ], tensors: tensors)
+    }
+
+    /// Goes on from a snapshot of the same training.
+    ///
+    /// - Throws: ``NetsError/resume(_:)`` if it was made with other settings, ``NetsError/weights(_:)`` if it is incomplete.
+    public func restore(_ state: SafeTensors) throws(NetsError) {
+        guard state.metadata[Key.settings] == settingsText, let steps = state.metadata[Key.steps].flatMap(Int.init) else {
+            throw .resume("the checkpoint was made by a training with other settings")
+        }
+        try network.weights.load(state.tensors)
+        for (prefix, buffer) in [(Key.mean, adam.mean), (Key.variance, adam.variance)] {
+            try network.weights.parameterTable.load(state.tensors, into: buffer, prefix: prefix)
+        }
+        adam.resume(step: steps)
+        stepsDone = steps
+    }
+
+    private var settingsText: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        return (try? encoder.encode(settings)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+}

@@ -1,0 +1,72 @@
+/// Everything that decides the bits of a training, besides its slices.
+public struct TrainingSettings: Sendable, Codable, Equatable {
+    public var backbone: Backbone
+    /// Rows and columns of the network's input.
+    public var imageSize: Int
+    public var batchSize: Int
+    /// Parts that a batch's sums are cut into (docs/numerics.md); fewer where the batch is smaller.
+    public var grains: Int
+    public var learningRate: Double
+    /// Epochs, counted from 0, at whose start the learning rate is multiplied by `gamma`.
+    public var milestones: [Int]
+    public var gamma: Double
+    public var seed: UInt64
+    /// Weight of each output in the loss, in the order of the targets.
+    public var lossWeights: [Float]
+    /// The three channels of the network's input.
+    public var windows: [Window]
+    /// nil trains on the slices as they are.
+    public var augmentation: Augmentation?
+    /// Replaces the backbone's own, in PyTorch's sense.
+    public var batchNormMomentum: Float?
+
+    public init(
+        backbone: Backbone, imageSize: Int, batchSize: Int, grains: Int = 8, learningRate: Double, milestones: [Int] = [],
+        gamma: Double = 1, seed: UInt64, lossWeights: [Float] = [2, 1, 1, 1, 1, 1], windows: [Window] = Window.original,
+        augmentation: Augmentation? = Augmentation(), batchNormMomentum: Float? = nil
+    ) {
+        self.backbone = backbone
+        self.imageSize = imageSize
+        self.batchSize = batchSize
+        self.grains = grains
+        self.learningRate = learningRate
+        self.milestones = milestones
+        self.gamma = gamma
+        self.seed = seed
+        self.lossWeights = lossWeights
+        self.windows = windows
+        self.augmentation = augmentation
+        self.batchNormMomentum = batchNormMomentum
+    }
+
+    /// The learning rate of an epoch, PyTorch's `MultiStepLR` stepped per epoch.
+    public func learningRate(epoch: Int) -> Double {
+        milestones.filter { $0 <= epoch }.reduce(learningRate) { rate, _ in rate * gamma }
+    }
+
+    /// Bytes of memory that a training takes: activations, gradients, parameters and Adam's moments; pixels come on top.
+    public func plannedBytes(threads: Int) -> Int {
+        let graph = backbone.graph(size: imageSize, batchNormMomentum: batchNormMomentum)
+        let network = Network.plannedBytes(
+            graph: graph, capacity: batchSize, grains: grains, training: true, workers: threads)
+        return network + 4 * (3 * graph.parameters.count + graph.statistics.count)
+    }
+}
+
+/// One slice to train on.
+public struct TrainingSample: Sendable {
+    public var id: String
+    /// 0 or 1 per output: any, epidural, subdural, subarachnoid, intraventricular, intraparenchymal.
+    public var targets: [Float]
+
+    public init(id: String, targets: [Float]) {
+        self.id = id
+        self.targets = targets
+    }
+}
+
+/// Gives a slice's pixels in HU by its ID; called from several threads at once.
+public typealias SliceSource = @Sendable (_ sampleID: String) throws -> HounsfieldImage
+
+/// The number that a slice's random streams are keyed by: FNV-1a of its ID, so that they do not depend on what else is there.
+func streamNumber(of id: String) -> UInt32 { id.utf8.reduce(0x811c_9dc5) { ($0 ^ UInt32($1)) &* 0x0100_0193 } }

@@ -1,0 +1,207 @@
+import Foundation
+import GRDB
+import Metrics
+
+/// What the audit has to know of a slice: the columns of the catalog's table `slice` that it reads.
+struct AuditedSlice: Sendable, Equatable, Codable, FetchableRecord {
+    var split: Split
+    var id: String
+    var patientID: String
+    var studyInstanceUID: String
+    /// The image's hash: equal for equal pixels.
+    var hounsfieldSHA256: String
+    /// The slice's types, joined with spaces.
+    var labels: String
+    var isRepeated: Bool
+    var isWrapped: Bool
+    /// Whether the slice is in the data set that the networks see.
+    var isKept: Bool
+    var fold: Int?
+
+    /// The types without order and repetition.
+    var types: Set<String> { Set(labels.split(separator: " ").map(String.init)) }
+}
+
+/// What one check of the audit found.
+struct AuditFinding: Sendable, Equatable, Encodable {
+    enum Verdict: String, Sendable, Encodable {
+        case ok
+        /// Worth knowing, and no fault of the run.
+        case note
+        case failed = "FAILED"
+    }
+
+    let check: String
+    let verdict: Verdict
+    /// How many cases there are.
+    let count: Int
+    /// What the cases are and what they mean; empty if there is none.
+    let message: String
+    /// Some of the cases, by name.
+    let examples: [String]
+
+    static let shownExamples = 5
+
+    init(_ check: String, _ cases: [String], _ message: String, asNote: Bool = false) {
+        self.check = check
+        verdict = cases.isEmpty ? .ok : asNote ? .note : .failed
+        count = cases.count
+        self.message = cases.isEmpty ? "" : message
+        examples = Array(cases.prefix(Self.shownExamples))
+    }
+}
+
+/// The checks of a catalog and of a run's record, as pure functions; `docs/original.md` says where each comes from.
+enum Audit {
+    static func findings(_ slices: [AuditedSlice]) -> [AuditFinding] {
+        [
+            patientsInSeveralFolds(slices), patientsInTrainAndTest(slices), imagesInTrainAndTest(slices),
+            studiesOfSeveralPatients(slices), slicesWithoutFold(slices), foldsWithoutAType(slices),
+            contradictingLabels(slices), brokenLabelLogic(slices), repeatedLabels(slices), wrappedPixels(slices),
+        ]
+    }
+
+    /// A patient in two folds makes out-of-fold scores too good: the network has seen the patient's other slices.
+    static func patientsInSeveralFolds(_ slices: [AuditedSlice]) -> AuditFinding {
+        let folds = groups(slices.filter { $0.fold != nil }, by: \.patientID) { "\($0.fold ?? 0)" }
+        let cases = folds.filter { $0.values.count > 1 }.map {
+            "\($0.key) in folds \($0.values.joined(separator: ", "))"
+        }
+        return AuditFinding(
+            "each patient in one fold", cases, "patients are in several folds: out-of-fold scores are too good")
+    }
+
+    static func patientsInTrainAndTest(_ slices: [AuditedSlice]) -> AuditFinding {
+        let splits = groups(slices, by: \.patientID) { $0.split.rawValue }
+        return AuditFinding(
+            "no patient in train and test", splits.filter { $0.values.count > 1 }.map(\.key),
+            "patients are in train and in test: test scores are too good (stage 1 of the competition has this leak)")
+    }
+
+    /// Blank slices outside the head may well be equal, so only slices of the data set count.
+    static func imagesInTrainAndTest(_ slices: [AuditedSlice]) -> AuditFinding {
+        let splits = groups(slices.filter(\.isKept), by: \.hounsfieldSHA256) { "\($0.split.rawValue) \($0.id)" }
+        let cases = splits.map(\.values).filter { names in
+            names.contains { $0.hasPrefix("train") } && names.contains { $0.hasPrefix("test") }
+        }
+        return AuditFinding(
+            "no image in train and test", cases.map { $0.joined(separator: " = ") },
+            "images are in train and in test, pixel by pixel")
+    }
+
+    static func studiesOfSeveralPatients(_ slices: [AuditedSlice]) -> AuditFinding {
+        let patients = groups(slices, by: \.studyInstanceUID) { $0.patientID }
+        let cases = patients.filter { $0.values.count > 1 }.map { "\($0.key) of \($0.values.joined(separator: ", "))" }
+        return AuditFinding(
+            "each study of one patient", cases,
+            "studies belong to several patients: folds by patient do not keep them together")
+    }
+
+    static func slicesWithoutFold(_ slices: [AuditedSlice]) -> AuditFinding {
+        AuditFinding(
+            "each training slice in a fold",
+            slices.filter { $0.split == .train && $0.isKept && $0.fold == nil }.map(\.id),
+            "training slices have no fold")
+    }
+
+    /// A fold without a type that enough patients have to reach every fold cannot tell how well that type is found.
+    static func foldsWithoutAType(_ slices: [AuditedSlice]) -> AuditFinding {
+        let members = slices.filter { $0.fold != nil }
+        let folds = Set(members.compactMap(\.fold)).sorted()
+        var cases: [String] = []
+        for type in HemorrhageType.allCases.map(\.rawValue) {
+            let positive = members.filter { $0.types.contains(type) }
+            guard Set(positive.map(\.patientID)).count >= folds.count else { continue }
+            let present = Set(positive.compactMap(\.fold))
+            cases += folds.filter { !present.contains($0) }.map { "fold \($0) without \(type)" }
+        }
+        return AuditFinding(
+            "each type in every fold", cases, "folds lack a type that enough patients have to be in each")
+    }
+
+    static func contradictingLabels(_ slices: [AuditedSlice]) -> AuditFinding {
+        let labelled = slices.filter { $0.split == .train }
+        let byImage = Dictionary(grouping: labelled, by: \.hounsfieldSHA256).values
+        let cases = byImage.filter { Set($0.map(\.types)).count > 1 }
+            .map { $0.map(\.id).sorted().joined(separator: " = ") }
+        return AuditFinding(
+            "equal images, equal labels", cases.sorted(), "images are equal, pixel by pixel, and have different labels")
+    }
+
+    static func brokenLabelLogic(_ slices: [AuditedSlice]) -> AuditFinding {
+        let cases = slices.filter { slice in
+            let others = slice.types.subtracting([HemorrhageType.any.rawValue])
+            return slice.types.contains(HemorrhageType.any.rawValue) == others.isEmpty
+        }
+        return AuditFinding(
+            "any where a type is", cases.map { "\($0.id) (\($0.labels))" },
+            "slices have a type without 'any', or 'any' without a type")
+    }
+
+    static func repeatedLabels(_ slices: [AuditedSlice]) -> AuditFinding {
+        AuditFinding(
+            "each slice labelled once", slices.filter(\.isRepeated).map(\.id),
+            "slices are listed twice in the label file, with the same labels (in Kaggle's, four are)", asNote: true)
+    }
+
+    static func wrappedPixels(_ slices: [AuditedSlice]) -> AuditFinding {
+        let wrapped = slices.filter(\.isWrapped)
+        let kept = wrapped.count(where: \.isKept)
+        return AuditFinding(
+            "no wrapped pixels", wrapped.map(\.id),
+            "slices have pixel values that wrapped around (air reads as about 3096): the brain-window filter drops "
+                + "\(wrapped.count - kept), the networks see \(kept)", asNote: true)
+    }
+
+    static func skippedFiles(_ skipped: [SkippedSlice]) -> AuditFinding {
+        AuditFinding(
+            "every file usable", skipped.map { "\($0.id) (\($0.reason))" },
+            "files or labels could not be used and were left out", asNote: true)
+    }
+
+    /// Compares what `run.json` says was written with what is there.
+    ///
+    /// - Parameter currentHash: The SHA-256 of an output as it is now, by its path in the work directory; nil if it is gone,
+    ///   and the recorded hash itself where that is not one of a file's bytes.
+    static func provenance(
+        _ record: RunRecord, currentHash: (RunRecord.Output) throws -> String?
+    ) rethrows -> [AuditFinding] {
+        let outputs = record.stages.sorted { $0.key < $1.key }.flatMap { stage in
+            stage.value.outputs.map { (stage.key, $0) }
+        }
+        let broken = try outputs.compactMap { stage, output -> String? in
+            guard let hash = try currentHash(output) else { return "\(output.path) of stage \(stage) is gone" }
+            return hash == output.sha256 ? nil : "\(output.path) of stage \(stage) was changed"
+        }
+        let foreign = record.stages.filter { $0.value.program != record.program }
+            .map { "\($0.key) by \($0.value.program)" }
+        return [
+            AuditFinding(
+                "outputs as recorded", broken,
+                "outputs are not what the run wrote: run `repro reproduce` again to rebuild them"),
+            AuditFinding(
+                "one program version", foreign.sorted(), "stages were made by another version than \(record.program)"),
+        ]
+    }
+
+    /// For each key, ascending, the distinct values, ascending.
+    private static func groups(
+        _ slices: [AuditedSlice], by key: (AuditedSlice) -> String, value: (AuditedSlice) -> String
+    ) -> [(key: String, values: [String])] {
+        Dictionary(grouping: slices, by: key).map { ($0.key, Set($0.value.map(value)).sorted()) }
+            .sorted { $0.0 < $1.0 }
+    }
+}
+
+extension Catalog {
+    /// The slices of both splits as the audit needs them, sorted by split and ID.
+    func auditedSlices() throws -> [AuditedSlice] {
+        try read { database in
+            let sql = """
+                SELECT split, id, patientID, studyInstanceUID, hounsfieldSHA256, labels, isRepeated, isWrapped, isKept, fold
+                FROM slice ORDER BY split, id
+                """
+            return try AuditedSlice.fetchAll(database, sql: sql)
+        }
+    }
+}

@@ -1,0 +1,100 @@
+import Foundation
+import Metrics
+import Nets
+import Submit
+
+/// The networks as the pipeline uses them: the only place that calls their trainer and predictor.
+struct Engine {
+    let pool: ThreadPool
+    let arithmetic: Arithmetic
+
+    static func settings(_ recipe: Recipe, _ backbone: Recipe.BackboneTraining, fold: Int) -> TrainingSettings {
+        let training = backbone.folds[fold]
+        return TrainingSettings(
+            backbone: backbone.backbone, imageSize: recipe.imageSize, batchSize: training.batch, grains: recipe.grains,
+            learningRate: training.learningRate, milestones: training.milestones, gamma: training.gamma, seed: recipe.seed,
+            lossWeights: NetworkOrder.reordered(fromFileOrder: recipe.lossWeights).map { Float($0) },
+            windows: recipe.windows, augmentation: recipe.augmentation,
+            batchNormMomentum: backbone.batchNormMomentum.map { Float($0) })
+    }
+
+    /// Trains to the end of the loop's last epoch, from the newest intact checkpoint if there is one.
+    func train(
+        _ loop: TrainingLoop, checkpoints: inout CheckpointFolder, settings: TrainingSettings, slices: [CatalogSlice],
+        source: @escaping SliceSource, start: PretrainedFile?, name: String, progress: Progress
+    ) throws {
+        let newest = checkpoints.newest()
+        let samples = slices.map { TrainingSample(id: $0.id, targets: NetworkOrder.targets(of: $0.labels)) }
+        let trainer = try Trainer(
+            settings: settings, samples: samples, source: source, pool: pool, arithmetic: arithmetic)
+        if let newest {
+            try trainer.restore(SafeTensors(parsing: newest.bytes))
+        } else if let start {
+            try trainer.load(imageNet: try Self.tensors(of: start.path))
+        }
+        if let newest { progress.note("\(name): going on after step \(newest.steps) of \(loop.totalSteps)") }
+        progress.begin(
+            name, total: loop.totalSteps * settings.batchSize, unit: "images", done: (newest?.steps ?? 0) * settings.batchSize)
+        defer { progress.end() }
+        try loop.run(
+            from: newest?.steps ?? 0, checkpoints: &checkpoints, step: { _ = try trainer.step() },
+            snapshot: { Data(trainer.snapshot().encoded()) }, report: { progress.advance(to: $0 * settings.batchSize) })
+    }
+
+    func predictor(_ settings: Predictor.Settings, weights path: String) throws -> SlicePredictor {
+        SlicePredictor(
+            predictor: try Predictor(
+                settings: settings, weights: try Self.tensors(of: path), pool: pool, arithmetic: arithmetic))
+    }
+
+    /// The weights in a .safetensors, .pt or .pth file.
+    static func tensors(of path: String) throws -> [NamedTensor] {
+        guard let bytes = FileManager.default.contents(atPath: path) else {
+            throw Failure(.inputMissing, "\(path): cannot be read. Check that it exists and is readable.")
+        }
+        do {
+            return path.hasSuffix(".safetensors")
+                ? try SafeTensors(parsing: bytes).tensors : try TorchCheckpoint(parsing: bytes).stateDict
+        } catch {
+            throw Failure(.badInput, "\(path): \(error)")
+        }
+    }
+
+    /// What the names of Adam's moments begin with in a checkpoint.
+    private static let optimizerPrefix = "optimizer."
+
+    /// The hash of a checkpoint's parameters and running statistics: its content without the state of the optimiser.
+    static func parametersHash(of path: String) throws -> String {
+        let tensors = try tensors(of: path).filter { !$0.name.hasPrefix(optimizerPrefix) }
+        return Digest.sha256(SafeTensors(tensors: tensors.sorted { $0.name < $1.name }).encoded())
+    }
+}
+
+/// A network with its weights, ready to predict slices.
+struct SlicePredictor {
+    let predictor: Predictor
+
+    /// Slices between two looks at the clock: a few batches.
+    private var chunk: Int { predictor.settings.batchSize * 4 }
+
+    /// The probabilities of the slices `ids`, going on from what an interrupted run left in `partial`.
+    func predict(
+        _ ids: [String], source: @escaping SliceSource, name: String, partial: PartialTable?, progress: Progress
+    ) throws -> PredictionTable {
+        var table = partial?.load(for: ids) ?? PredictionTable(sliceIDs: [], values: [])
+        progress.begin(name, total: ids.count, unit: "slices", done: table.sliceIDs.count)
+        defer { progress.end() }
+        var lastSaved = Progress.uptime()
+        while table.sliceIDs.count < ids.count {
+            let next = Array(ids[table.sliceIDs.count...].prefix(chunk))
+            table.values += NetworkOrder.fileOrder(try predictor.predict(next, source: source))
+            table.sliceIDs += next
+            progress.advance(to: table.sliceIDs.count)
+            if let partial, Progress.uptime() - lastSaved >= partial.interval {
+                try partial.save(table)
+                lastSaved = Progress.uptime()
+            }
+        }
+        return table
+    }
+}

@@ -1,0 +1,144 @@
+import Foundation
+
+/// The stages before the networks: the archive, its contents, the catalog with the folds.
+struct InputStages {
+    let folder: WorkFolder
+    let recipe: Recipe
+    /// The user's archive or folder; nil for a recipe that writes its own competition.
+    let archive: String?
+    let threads: Int
+    let progress: Progress
+    let competition: Competition
+
+    func all() throws -> [Stage] {
+        guard let archive else { return [try demoStage(), try unpackStage(folder.path(WorkFolder.demoArchive)), try catalogStage()] }
+        return [Self.isFolder(archive) ? fingerprintStage(archive) : try unpackStage(archive), try catalogStage()]
+    }
+
+    static func isFolder(_ path: String) -> Bool {
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+    }
+
+    /// Where the unpacked data is.
+    static func root(of archive: String?, in folder: WorkFolder) -> String {
+        archive.flatMap { isFolder($0) ? $0 : nil } ?? folder.path(WorkFolder.inputs)
+    }
+
+    private struct ArchiveIdentity: Encodable {
+        let bytes: Int
+        let modified: Double
+    }
+
+    /// A user's archive is known by its size and time: hashing 180 GB before every resumption would tell nothing that the
+    /// fingerprint of what came out of it does not.
+    private func identity(of archive: String) throws -> String {
+        guard let attributes = try? FileManager.default.attributesOfItem(atPath: archive),
+            let bytes = (attributes[.size] as? NSNumber)?.intValue, let modified = attributes[.modificationDate] as? Date
+        else {
+            throw Failure(
+                .inputMissing, "\(archive): there is no such file or folder. Give --archive the competition's zip or its unpacked folder.")
+        }
+        return try JSON.encode(
+            ArchiveIdentity(bytes: bytes, modified: modified.timeIntervalSinceReferenceDate), indented: false)
+    }
+
+    private func unpackStage(_ archive: String) throws -> Stage {
+        let isDemo = self.archive == nil
+        var stage = Stage(
+            name: "unpack", needs: isDemo ? ["demo-data"] : [], settings: isDemo ? "" : try identity(of: archive),
+            outputs: [.init(path: WorkFolder.inputs, hash: { try rootHash(of: $0) })]
+        ) { _ in
+            progress.begin("unpack", total: 0, unit: "files")
+            defer { progress.end() }
+            let (report, _) = try Unpacker(archive: archive, destination: folder.path(WorkFolder.inputs)).run { files, _ in
+                progress.advance(to: files)
+            }
+            for refusal in report.refused { progress.note("\(archive): \(refusal.member) was not unpacked: \(refusal.reason)") }
+            competition.reset()
+        }
+        stage.resumes = true
+        // How a library writes a DICOM file or a zip must not show in a golden hash: what is in the slices counts.
+        if isDemo { stage.contentHash = { try DemoCompetition.contentManifest(of: competition.located()).rootHash } }
+        return stage
+    }
+
+    /// A folder of the user's is used where it is and never written to; its manifest is the stage's output.
+    private func fingerprintStage(_ archive: String) -> Stage {
+        Stage(
+            name: "unpack", needs: [], settings: "folder",
+            outputs: [.init(path: WorkFolder.manifest, hash: { _ in try rootHash(of: archive) })]
+        ) { _ in
+            let manifest = try Fingerprint.manifest(of: [archive], threads: threads)
+            try AtomicFile.write(manifest.text, to: folder.path(WorkFolder.manifest))
+            competition.reset()
+        }
+    }
+
+    private func rootHash(of path: String) throws -> String {
+        defer { progress.end() }
+        var begun = false
+        return try Fingerprint.manifest(of: [path], threads: threads) { done, all in
+            if !begun { progress.begin("fingerprint", total: all, unit: "files") }
+            begun = true
+            progress.advance(to: done)
+        }.rootHash
+    }
+
+    private struct CatalogStageSettings: Encodable {
+        let folds: Recipe.Folds
+        let catalog: Recipe.CatalogRules
+    }
+
+    private func catalogStage() throws -> Stage {
+        Stage(
+            name: "catalog", needs: ["unpack"],
+            settings: try JSON.encode(CatalogStageSettings(folds: recipe.folds, catalog: recipe.catalog), indented: false),
+            outputs: [.init(path: WorkFolder.catalog, hash: { try Catalog(path: $0).contentFingerprint() })]
+        ) { _ in
+            competition.reset()
+            defer { progress.end() }
+            var begun = false
+            try competition.catalog.build(
+                CatalogSettings(
+                    input: try competition.located(), folds: recipe.folds.count, foldSeed: recipe.folds.seed,
+                    repairsWrap: recipe.catalog.repairWrappedPixels, threads: threads)
+            ) { done, all in
+                if !begun { progress.begin("catalog", total: all, unit: "slices") }
+                begun = true
+                progress.advance(to: done)
+            }
+            for slice in try competition.catalog.skippedSlices().prefix(20) {
+                progress.note("catalog: skipped \(slice.path): \(slice.message)")
+            }
+        }
+    }
+
+    /// Writes the synthetic competition, and the truth about its test slices beside it.
+    private func demoStage() throws -> Stage {
+        guard let demo = recipe.demoData else {
+            throw Failure(
+                .inputMissing,
+                "the recipe \(recipe.name) needs the competition's data. Give --archive the zip from Kaggle or its unpacked folder.")
+        }
+        let settings = DemoSettings(patients: demo.patients, size: demo.size, seed: demo.seed, threads: threads)
+        let written = Written()
+        var stage = Stage(
+            name: "demo-data", needs: [], settings: try JSON.encode(demo, indented: false),
+            outputs: [.init(path: WorkFolder.demoArchive), .init(path: WorkFolder.demoTruth)]
+        ) { _ in
+            defer { progress.end() }
+            progress.begin("demo-data", total: 0, unit: "slices")
+            written.contentHash = try DemoCompetition(settings: settings).write(to: folder.path(WorkFolder.demo)) { done, _ in
+                progress.advance(to: done)
+            }.contentHash
+        }
+        stage.contentHash = { written.contentHash }
+        return stage
+    }
+
+    /// What the demo's writer said of what it wrote.
+    private final class Written {
+        var contentHash = ""
+    }
+}

@@ -1,0 +1,84 @@
+import Foundation
+import Nets
+import Submit
+
+/// A whole run in a work directory: builds the stages, runs them and tells what they came to.
+struct Reproduction {
+    struct Options: Sendable {
+        /// The user's archive or folder.
+        var archive: String?
+        /// The folder with ImageNet weights.
+        var pretrained: String?
+        var arithmetic = Arithmetic.exact
+        var threads = Machine.availableProcessors
+        /// Seconds between checkpoints inside an epoch.
+        var checkpointInterval = 600.0
+    }
+
+    let folder: WorkFolder
+    let recipe: Recipe
+    let options: Options
+    let progress: Progress
+    let competition: Competition
+
+    init(folder: WorkFolder, recipe: Recipe, options: Options, progress: Progress) {
+        self.folder = folder
+        self.recipe = recipe
+        self.options = options
+        self.progress = progress
+        competition = Competition(
+            folder: folder, recipe: recipe, root: InputStages.root(of: options.archive, in: folder))
+    }
+
+    func inputStages() throws -> [Stage] {
+        try InputStages(
+            folder: folder, recipe: recipe, archive: options.archive, threads: options.threads, progress: progress,
+            competition: competition
+        ).all()
+    }
+
+    func modelStages() throws -> ModelStages {
+        ModelStages(
+            folder: folder, recipe: recipe, competition: competition,
+            engine: Engine(pool: ThreadPool(threads: options.threads), arithmetic: options.arithmetic), progress: progress,
+            pretrained: options.pretrained, checkpointInterval: options.checkpointInterval)
+    }
+
+    private func tableStages() throws -> [Stage] {
+        let predicting = recipe.backbones.flatMap { backbone in
+            (0..<recipe.folds.count).map { ModelStages.predictName(backbone.backbone, $0) }
+        }
+        return try TableStages(
+            folder: folder, recipe: recipe, predicting: predicting, sample: competition.sampleSubmission,
+            labels: competition.labels, testTruth: options.archive == nil ? folder.path(WorkFolder.demoTruth) : nil
+        ).all()
+    }
+
+    func stages() throws -> [Stage] { try inputStages() + modelStages().all() + tableStages() }
+
+    /// Runs what is not up to date and writes the report.
+    func run(golden: Golden?) throws -> RunSummary {
+        // Built before anything runs: a missing file of weights is said now, not after hours of unpacking.
+        let stages = try stages()
+        var record = try openRecord()
+        let outcomes = try StageRunner(folder: folder.root, progress: progress).run(stages, record: &record)
+        let summary = RunSummary(
+            record: record, outcomes: outcomes, golden: golden, arithmetic: options.arithmetic, work: folder.root,
+            scores: try JSON.decode(RunScores.self, file: folder.path(WorkFolder.scores)))
+        try AtomicFile.write(HTMLReport(summary: summary).html, to: folder.path(WorkFolder.report))
+        return summary
+    }
+
+    /// The record of earlier runs in this folder, marked with this run's recipe and machine.
+    func openRecord() throws -> RunRecord {
+        var record =
+            try RunRecord.load(from: folder.root)
+            ?? RunRecord(program: programVersion, recipe: recipe, machine: .current, threads: options.threads)
+        record.program = programVersion
+        record.recipe = recipe
+        record.machine = .current
+        record.threads = options.threads
+        try record.save(to: folder.root)
+        return record
+    }
+}

@@ -1,0 +1,61 @@
+import Foundation
+
+/// What a work directory remembers of its run, in `run.json` (`docs/workdir.md`).
+///
+/// It is written whole after every stage, so a run that is killed at any moment loses at most the stage it was in.
+struct RunRecord: Sendable, Codable, Equatable {
+    /// A file or folder that a stage wrote.
+    struct Output: Sendable, Codable, Equatable {
+        /// Relative to the work directory.
+        var path: String
+        /// SHA-256 of the file's bytes; of a folder, what the stage says its contents hash to.
+        var sha256: String
+    }
+
+    /// One finished stage.
+    struct StageRecord: Sendable, Codable, Equatable {
+        /// Hash over the names and hashes of the stages that this one read from.
+        var inputs: String
+        /// Hash of the settings that this stage obeys: its section of the recipe and what else decides its result.
+        var settings: String
+        var program: String
+        var outputs: [Output]
+        /// The stage's hash: what golden files hold and later stages take as their input.
+        var hash: String
+        /// How long it took when it was made.
+        var seconds: Double
+    }
+
+    /// Which layout of `run.json` this is.
+    var format = 1
+    var program: String
+    var recipe: Recipe
+    var machine: Machine
+    var threads: Int
+    var stages: [String: StageRecord] = [:]
+
+    static func path(in folder: String) -> String { "\(folder)/run.json" }
+
+    /// The record of an earlier run in `folder`, or nil if there is none.
+    ///
+    /// - Throws: ``Failure`` if the file is there but unreadable, because guessing would throw away finished work.
+    static func load(from folder: String) throws -> RunRecord? {
+        let path = path(in: folder)
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        do {
+            let record = try JSON.decode(RunRecord.self, file: path)
+            guard record.format == 1 else {
+                throw Failure(.badInput, "\(path): is of format \(record.format), this program knows format 1.")
+            }
+            return record
+        } catch let failure as Failure {
+            throw Failure(
+                failure.status,
+                "\(failure.message) Use another --work directory, or delete this file: then every stage is made again.")
+        }
+    }
+
+    func save(to folder: String) throws {
+        try AtomicFile.write(try JSON.encode(self) + "\n", to: Self.path(in: folder))
+    }
+}

@@ -1,0 +1,47 @@
+import Foundation
+import Nets
+import Synchronization
+
+/// The pixels of a run's slices by ID, decoded once and kept as long as they fit in memory.
+///
+/// Networks ask from several threads at once, in an order of their own; what is kept changes how long that takes and nothing else.
+final class SliceStore: Sendable {
+    private struct Kept {
+        var images: [String: HounsfieldImage] = [:]
+        var bytes = 0
+    }
+
+    private let paths: [String: String]
+    private let repairsWrap: Bool
+    private let capacity: Int
+    private let kept = Mutex(Kept())
+
+    /// - Parameter capacity: the most bytes of pixels that are kept; what does not fit is read anew each time.
+    init(slices: [CatalogSlice], repairsWrap: Bool, capacity: Int = 1 << 30) {
+        paths = Dictionary(slices.map { ($0.id, $0.path) }) { first, _ in first }
+        self.repairsWrap = repairsWrap
+        self.capacity = capacity
+    }
+
+    /// A slice in Hounsfield units.
+    ///
+    /// - Throws: ``Failure`` if its file has become unreadable since it was catalogued.
+    @Sendable func image(_ id: String) throws -> HounsfieldImage {
+        if let image = kept.withLock({ $0.images[id] }) { return image }
+        guard let path = paths[id] else { throw Failure(.bug, "\(id): the catalog has no such slice.") }
+        let image: HounsfieldImage
+        do {
+            let slice = try readSlice(at: path).hounsfield(repairingWrap: repairsWrap)
+            image = HounsfieldImage(rows: slice.rows, columns: slice.columns, values: slice.values)
+        } catch {
+            throw Failure(.badInput, "\(error) It was readable when it was catalogued: has the folder changed since?")
+        }
+        let bytes = image.values.count * MemoryLayout<Float>.size
+        kept.withLock {
+            guard $0.images[id] == nil, $0.bytes + bytes <= capacity else { return }
+            $0.images[id] = image
+            $0.bytes += bytes
+        }
+        return image
+    }
+}

@@ -1,0 +1,28 @@
+import Foundation
+
+/// The recipes that come with the program, inside its binary so that it can be copied anywhere.
+enum RecipeLibrary {
+    static let builtIn: [(name: String, yaml: [UInt8])] = [
+        ("demo", PackageResources.demo_yaml),
+        ("rsna-2019-58th", PackageResources.rsna_2019_58th_yaml),
+    ]
+
+    /// A recipe by the name of a built-in one, or by the path of a `.yaml` file.
+    static func recipe(_ nameOrPath: String) throws -> Recipe {
+        if let known = builtIn.first(where: { $0.name == nameOrPath }) {
+            return try Recipe(yaml: String(decoding: known.yaml, as: UTF8.self), name: "\(known.name).yaml")
+        }
+        guard nameOrPath.hasSuffix(".yaml") || nameOrPath.hasSuffix(".yml") else {
+            let names = builtIn.map(\.name).joined(separator: ", ")
+            throw Failure(
+                .badUsage, "there is no recipe '\(nameOrPath)'. Give one of \(names), or the path of a .yaml file.")
+        }
+        guard let bytes = FileManager.default.contents(atPath: nameOrPath) else {
+            throw Failure(.inputMissing, "\(nameOrPath): cannot be read. Check that it exists and is readable.")
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw Failure(.badInput, "\(nameOrPath): is not text in UTF-8.")
+        }
+        return try Recipe(yaml: text, name: nameOrPath)
+    }
+}

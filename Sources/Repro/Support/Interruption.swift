@@ -1,0 +1,21 @@
+import Dispatch
+import Foundation
+
+/// Ends the program on Ctrl-C or a polite kill with a word on how to go on.
+///
+/// Nothing needs saving: every file in a work directory is whole or absent at any moment.
+enum Interruption {
+    /// - Parameter message: what to tell the user; the process then ends with 128 + the signal's number, as shells expect.
+    static func explain(_ message: String) -> [any DispatchSourceSignal] {
+        [SIGINT, SIGTERM].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global(qos: .userInitiated))
+            source.setEventHandler {
+                FileHandle.standardError.write(Data("\nrepro: interrupted. \(message)\n".utf8))
+                _exit(128 + number)
+            }
+            source.resume()
+            return source
+        }
+    }
+}

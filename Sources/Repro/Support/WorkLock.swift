@@ -1,0 +1,29 @@
+import Foundation
+
+/// Keeps a second run out of a work directory for as long as this value lives, also when the process is killed.
+///
+/// It is `flock(2)` on `run.lock`: the kernel lets go of it with the process, so there is no stale lock to clean up.
+final class WorkLock: Sendable {
+    private let descriptor: Int32
+
+    init(folder: String) throws {
+        let path = "\(folder)/run.lock"
+        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else {
+            throw Failure(.inputOutput, "\(path): cannot be opened: \(String(cString: strerror(errno))).")
+        }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let holder = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+            close(descriptor)
+            throw Failure(
+                .inputOutput,
+                "\(folder): another run is working here\(holder.isEmpty ? "" : " (process \(holder))"). "
+                    + "Wait for it to end, or give this one another --work directory.")
+        }
+        let process = Array("\(getpid())".utf8)
+        ftruncate(descriptor, 0)
+        _ = pwrite(descriptor, process, process.count, 0)
+    }
+
+    deinit { close(descriptor) }
+}

@@ -1,0 +1,62 @@
+import Foundation
+import Testing
+
+@testable import Repro
+
+@Suite("blend command")
+struct BlendCommandTests {
+    private let a = TableText.table(("ID_a", "0.1 0.2 0.3 0.4 0.5 0.6"), ("ID_b", "0 0 0 0 0 0"))
+    private let b = TableText.table(("ID_b", "1 1 1 1 1 1"), ("ID_a", "0.5 0.5 0.5 0.5 0.5 0.5"))
+
+    @Test("a blend is written by ID, clipped, in the order of the first file, with the hash of its content")
+    func writes() throws {
+        let files = try TableFolder(["a.csv": a, "b.csv": b])
+        let run = try ProgramRun(
+            "blend", files["a.csv"], files["b.csv"], "--weights", "1, 0", "--clip", "0.25", "--out", files["out.csv"])
+        #expect(run.status == 0)
+        #expect(
+            try files.text("out.csv")
+                == TableText.table(("ID_a", "0.25 0.25 0.3 0.4 0.5 0.6"), ("ID_b", "0.25 0.25 0.25 0.25 0.25 0.25")))
+        #expect(run.output.contains("2 files blended, 2 slices, content SHA-256 "))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: files.path).count == 3)
+    }
+
+    @Test("without weights it is the mean, and - reads standard input and writes standard output")
+    func pipes() throws {
+        let files = try TableFolder(["b.csv": b])
+        let run = try ProgramRun("blend", "-", files["b.csv"], "--out", "-", input: a)
+        #expect(run.status == 0)
+        #expect(
+            run.output == TableText.table(("ID_a", "0.3 0.35 0.4 0.45 0.5 0.55"), ("ID_b", "0.5 0.5 0.5 0.5 0.5 0.5")))
+    }
+
+    @Test("JSON says what was done")
+    func json() throws {
+        let files = try TableFolder(["a.csv": a, "b.csv": b])
+        let run = try ProgramRun("blend", files["a.csv"], files["b.csv"], "--out", files["out.csv"], "--json")
+        let object = try #require(try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
+        #expect(object["slices"] as? Int == 2)
+        #expect(object["weights"] as? [Double] == [0.5, 0.5])
+        #expect((object["content_sha256"] as? String)?.count == 64)
+    }
+
+    @Test("weights that do not fit are bad usage, files that do not are bad input, and nothing is written")
+    func failures() throws {
+        let files = try TableFolder(["a.csv": a, "b.csv": b, "c.csv": TableText.table(("ID_a", "0 0 0 0 0 0"))])
+        for weights in ["0.5", "1,1", "x,1", "0.5,,0.5", "nan,1"] {
+            let run = try ProgramRun(
+                "blend", files["a.csv"], files["b.csv"], "--weights", weights, "--out", files["out.csv"])
+            #expect(run.status == 64, "\(weights)")
+        }
+        let sum = try ProgramRun("blend", files["a.csv"], files["b.csv"], "--weights", "1,3", "--out", files["out.csv"])
+        #expect(sum.errors.contains("the weights sum to 4, not to 1; the same proportions are 0.25,0.75"))
+        let clip = try ProgramRun("blend", files["a.csv"], "--clip", "0.5", "--out", files["out.csv"])
+        #expect(clip.status == 64)
+        let slices = try ProgramRun("blend", files["a.csv"], files["c.csv"], "--out", files["out.csv"])
+        #expect(slices.status == 65)
+        #expect(slices.errors.contains("c.csv: 1 slice has no prediction: ID_b"))
+        let folder = try ProgramRun("blend", files["a.csv"], "--out", files["no/such/out.csv"])
+        #expect(folder.status == 74)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: files.path).count == 3)
+    }
+}

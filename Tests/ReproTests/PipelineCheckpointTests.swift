@@ -1,0 +1,81 @@
+import Foundation
+import Testing
+
+@testable import Repro
+
+/// The training loop on a training whose state is a text of the steps that it has done.
+@Suite struct PipelineCheckpointTests {
+    private let work: TemporaryWork
+
+    init() throws { work = try TemporaryWork() }
+
+    private struct Killed: Error {}
+
+    private var folder: String { work.path + "/fold0" }
+    private func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder).sorted() }
+
+    /// Trains until the end, or dies before a step; returns the final state and how many steps this process did.
+    private func train(key: String = "k", dyingAt death: Int = .max, interval: Double = 1e9) throws -> (
+        state: String, steps: Int
+    ) {
+        var checkpoints = try CheckpointFolder(folder: folder, key: key)
+        let newest = checkpoints.newest()
+        var state = newest.map { String(decoding: $0.bytes, as: UTF8.self) } ?? ""
+        var (now, done) = (newest?.steps ?? 0, 0)
+        let loop = TrainingLoop(stepsPerEpoch: 4, lastEpoch: 2, checkpointInterval: interval, clock: { 0 })
+        try loop.run(
+            from: now, checkpoints: &checkpoints,
+            step: {
+                now += 1
+                guard now != death else { throw Killed() }
+                done += 1
+                state += "\(now),"
+            }, snapshot: { Data(state.utf8) }, report: { _ in })
+        return (state, done)
+    }
+
+    private let whole = (1...12).map { "\($0)," }.joined()
+
+    @Test("a training that was killed before any step and run again ends in the same state", arguments: 1...12)
+    func killed(step: Int) throws {
+        #expect(throws: Killed.self) { try train(dyingAt: step) }
+        let resumed = try train()
+        #expect(resumed.state == whole)
+        // It went on from the last whole epoch.
+        #expect(resumed.steps == 12 - (step - 1) / 4 * 4)
+    }
+
+    @Test("checkpoints inside an epoch lose no step", arguments: 1...12)
+    func midEpoch(step: Int) throws {
+        #expect(throws: Killed.self) { try train(dyingAt: step, interval: 0) }
+        let resumed = try train(interval: 0)
+        #expect(resumed.state == whole)
+        #expect(resumed.steps == 13 - step)
+    }
+
+    @Test("only the checkpoint that predicts is left at the end")
+    func cleanUp() throws {
+        _ = try train(interval: 0)
+        #expect(try names() == ["checkpoints.json", "epoch2.safetensors"])
+        #expect(try work.read("fold0/epoch2.safetensors") == whole)
+    }
+
+    @Test("a finished training that lost its record does no step again")
+    func alreadyDone() throws {
+        _ = try train()
+        #expect(try train().steps == 0)
+    }
+
+    @Test("a damaged checkpoint is not gone on from")
+    func damaged() throws {
+        #expect(throws: Killed.self) { try train(dyingAt: 7) }
+        try work.write("1,2,3,9,", to: "fold0/epoch0.safetensors")
+        #expect(try train().state == whole)
+    }
+
+    @Test("checkpoints of other settings or inputs are not gone on from")
+    func otherKey() throws {
+        #expect(throws: Killed.self) { try train(dyingAt: 7) }
+        #expect(try train(key: "other").steps == 12)
+    }
+}
