@@ -7,7 +7,7 @@ struct OutputFile: ~Copyable {
 
     init(at path: String, naming name: String) throws {
         self.name = name
-        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw systemFailure("create", name) }
     }
 
