@@ -14,9 +14,11 @@ struct Program: ParsableCommand {
             CatalogCommand.self,
             DemoDataCommand.self,
             FingerprintCommand.self,
+            PredictCommand.self,
             RecipesCommand.self,
             ReproduceCommand.self,
             ScoreCommand.self,
+            TrainCommand.self,
             UnpackCommand.self,
             VerifyCommand.self,
         ])
