@@ -138,6 +138,7 @@ static void maxPool(const CKPooling *pool, const float *x, float *y, uint8_t *wi
                     first = 0;
                 }
                 store(y + out, best);
+                if (!winner) continue;
                 int32_t indices[WIDTH];
                 memcpy(indices, &index, sizeof indices);
                 if (winner)

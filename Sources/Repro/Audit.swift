@@ -40,6 +40,7 @@ struct AuditFinding: Sendable, Equatable, Encodable {
     /// Some of the cases, by name.
     let examples: [String]
 
+    /// How many cases are named; all are counted.
     static let shownExamples = 5
 
     init(_ check: String, _ cases: [String], _ message: String, asNote: Bool = false) {
@@ -116,7 +117,9 @@ enum Audit {
             cases += folds.filter { !present.contains($0) }.map { "fold \($0) without \(type)" }
         }
         return AuditFinding(
-            "each type in every fold", cases, "folds lack a type that enough patients have to be in each")
+            "each type in every fold", cases,
+            "folds lack a type that enough patients have to be in each: their scores say nothing about it", asNote: true
+        )
     }
 
     static func contradictingLabels(_ slices: [AuditedSlice]) -> AuditFinding {

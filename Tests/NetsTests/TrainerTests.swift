@@ -67,13 +67,13 @@ import Testing
         #expect(throws: NetsError.self) { try other.restore(try trainer(.resnet34).snapshot()) }
     }
 
-    @Test("a slice's prediction depends neither on its batch nor on its neighbours")
-    func predictionsAreIndependent() throws {
-        let weights = try trainer(.efficientNetB3).snapshot().tensors
+    @Test("a slice's prediction depends neither on its batch nor on its neighbours", arguments: Backbone.allCases)
+    func predictionsAreIndependent(backbone: Backbone) throws {
+        let weights = try trainer(backbone).snapshot().tensors
         let ids = Self.samples.map(\.id)
         func predict(batch: Int, _ ids: [String]) throws -> [Double] {
             let settings = Predictor.Settings(
-                backbone: .efficientNetB3, imageSize: 32, draws: 2, seed: 20, batchSize: batch)
+                backbone: backbone, imageSize: 32, draws: 2, seed: 20, batchSize: batch)
             return try Predictor(settings: settings, weights: weights, pool: ThreadPool(threads: 2))
                 .predict(ids, source: Self.source)
         }

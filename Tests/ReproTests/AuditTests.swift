@@ -74,6 +74,7 @@ struct AuditTests {
                 slice(40, patient: "A", fold: 0, labels: "epidural any"),
                 slice(41, patient: "B", fold: 0, labels: "epidural any"),
             ]
+        #expect(Audit.foldsWithoutAType(unbalanced).verdict == .note)
         #expect(Audit.foldsWithoutAType(unbalanced).examples == ["fold 1 without epidural"])
         #expect(Audit.foldsWithoutAType(Array(unbalanced.dropLast())).verdict == .ok)
     }
@@ -109,6 +110,26 @@ struct AuditTests {
         #expect(finding.message.hasSuffix("the brain-window filter drops 1, the networks see 1"))
         let skipped = SkippedSlice(split: .train, id: "ID_9", path: "ID_9.dcm", reason: "truncated", message: "")
         #expect(Audit.skippedFiles([skipped]).examples == ["ID_9 (truncated)"])
+    }
+
+    @Test("an output that is gone or changed, and a stage of another version, break the provenance")
+    func provenance() throws {
+        var record = RunRecord(program: "1", recipe: try RecipeLibrary.recipe("demo"), machine: .current, threads: 1)
+        func stage(_ program: String, _ path: String) -> RunRecord.StageRecord {
+            RunRecord.StageRecord(
+                inputs: "", settings: "", program: program, outputs: [.init(path: path, sha256: "hash of \(path)")],
+                hash: "",
+                seconds: 0)
+        }
+        record.stages = ["a": stage("1", "a.csv"), "b": stage("1", "b.csv"), "c": stage("1", "c.csv")]
+        let intact = Audit.provenance(record) { $0.sha256 }
+        #expect(intact.map(\.verdict) == [.ok, .ok])
+
+        record.stages["c"] = stage("0", "c.csv")
+        let current = ["a.csv": "hash of a.csv", "b.csv": "another"]
+        let broken = Audit.provenance(record) { current[$0.path] }
+        #expect(broken.map(\.examples) == [["b.csv of stage b was changed", "c.csv of stage c is gone"], ["c by 0"]])
+        #expect(broken.allSatisfy { $0.verdict == .failed })
     }
 
     @Test("of many cases the first five are shown and all are counted")

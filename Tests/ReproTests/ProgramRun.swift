@@ -9,9 +9,15 @@ struct ProgramRun {
 
     /// Runs `repro` as a user would; the executable lies beside the test bundle.
     init(_ arguments: String..., input: String = "") throws {
+        try self.init(arguments, input: input)
+    }
+
+    /// - Parameter folder: The working directory, if another than the tests'.
+    init(_ arguments: [String], input: String = "", in folder: String? = nil) throws {
         let process = Process()
         process.executableURL = Bundle.main.bundleURL.appendingPathComponent("repro")
         process.arguments = arguments
+        if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
         let (stdin, stdout, stderr) = (Pipe(), Pipe(), Pipe())
         (process.standardInput, process.standardOutput, process.standardError) = (stdin, stdout, stderr)
         try process.run()

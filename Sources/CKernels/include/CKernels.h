@@ -107,6 +107,7 @@ typedef struct {
     void (*pixelDot)(const float *a, const float *b, int64_t pixels, int64_t stride, float *sum);
     /// y += s or y = s for every pixel, one s per channel.
     void (*broadcast)(const float *s, float *y, int64_t pixels, int64_t stride, int32_t accumulate);
+    /// `winner` takes each output's index in its window; NULL where no gradient is wanted.
     void (*maxPool)(const CKPooling *, const float *x, float *y, uint8_t *winner, int32_t row0, int32_t row1);
     void (*maxPoolGradient)(const CKPooling *, const float *dy, const uint8_t *winner, float *dx, int32_t row0, int32_t row1, int32_t accumulate);
     /// a += b.

@@ -38,13 +38,19 @@ struct AuditCommand: ParsableCommand {
         return findings
     }
 
-    /// The hash of an output as it is now; a folder's hash is its stage's own business and taken as recorded.
+    /// The hash of an output as it is now, by the rule that its stage hashed it by: content, not bytes, of what is no plain file.
     private func currentHash(of output: RunRecord.Output, _ catalog: Catalog) throws -> String? {
         let path = "\(work)/\(output.path)"
         var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else { return nil }
-        if path == catalog.path { return try catalog.contentFingerprint() }
-        return isDirectory.boolValue ? output.sha256 : try Digest.sha256(file: path)
+        switch output.path {
+        case WorkFolder.catalog: return try catalog.contentFingerprint()
+        case WorkFolder.manifest:
+            return try Manifest(parsing: String(decoding: InputBytes.read(path), as: UTF8.self), name: path).rootHash
+        default:
+            guard isDirectory.boolValue else { return try Digest.sha256(file: path) }
+            return try Fingerprint.manifest(of: [path], threads: Machine.availableProcessors).rootHash
+        }
     }
 
     static func text(_ findings: [AuditFinding]) -> String {

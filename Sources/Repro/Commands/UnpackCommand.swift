@@ -8,7 +8,7 @@ struct UnpackCommand: ParsableCommand {
         discussion: """
             Writes DIR/manifest.sha256 last, so a folder that has it is complete. Run again after an interruption, it goes on \
             where it stopped. Members with unsafe paths (absolute, `..`, links) are refused by name; the others are unpacked \
-            and the exit code is then 65.
+            and the exit code is then 65. A folder that is already unpacked is fingerprinted where it is.
 
             repro unpack rsna-intracranial-hemorrhage-detection.zip --into work/inputs
             """)
@@ -21,12 +21,6 @@ struct UnpackCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        var isFolder: ObjCBool = false
-        if FileManager.default.fileExists(atPath: archive, isDirectory: &isFolder), isFolder.boolValue {
-            throw Failure(
-                .badUsage,
-                "\(archive): a folder, so already unpacked. Use it as it is: repro catalog --input \(archive)")
-        }
         let log = ProgressLog()
         let (report, _) = try Unpacker(archive: archive, destination: into).run { files, bytes in
             log.note("unpacked \(files) files, \(bytes >> 20) MiB")
@@ -34,7 +28,7 @@ struct UnpackCommand: ParsableCommand {
         if json {
             print(try JSONReport.text(report))
         } else {
-            print("\(report.files) files, \(report.bytes) bytes, \(report.alreadyThere) of them already there")
+            print("\(report.folder): \(report.files) files, \(report.alreadyThere) of them already there")
             print("root \(report.rootHash)")
         }
         guard report.refused.isEmpty else {

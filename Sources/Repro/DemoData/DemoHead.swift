@@ -122,7 +122,7 @@ struct DemoHeadSection {
             let (a, b) = (du / (halfU * size), dv / (halfV * size))
             return a * a + b * b < 1
         }
-        let rest = 1 - (height - 0.56) * (height - 0.56) / (0.24 * 0.24)
+        let rest = 1 - (height - 0.56) * (height - 0.56) / (0.3 * 0.3)
         if rest > 0.05 {
             let size = rest.squareRoot() * head.ventricleSize
             let side = u.magnitude

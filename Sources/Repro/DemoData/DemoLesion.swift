@@ -30,8 +30,8 @@ struct DemoLesion: Sendable, Equatable {
         let m = random.uniform(-spread, spread)
         direction = (side * (1 - m * m) / (1 + m * m), 2 * m / (1 + m * m))
         // The ventricles, where intraventricular blood is, lie about half-way up.
-        height = type == .intraventricular ? random.uniform(0.5, 0.58) : random.uniform(0.4, 0.68)
-        reach = type == .intraventricular ? 0.3 : random.uniform(0.3, 0.42)
+        height = type == .intraventricular ? random.uniform(0.54, 0.58) : random.uniform(0.4, 0.68)
+        reach = type == .intraventricular ? 0.27 : random.uniform(0.3, 0.42)
         size = random.uniform(0.85, 1.2)
     }
 

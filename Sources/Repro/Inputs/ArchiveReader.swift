@@ -1,7 +1,7 @@
 import CArchive
 import Foundation
 
-/// Streams the members of an archive through libarchive: zip and zip64, tar with any compression, 7-zip.
+/// Streams the members of an archive through libarchive: zip and zip64, tar (plain, gzip, bzip2, xz, zstd), 7-zip.
 ///
 /// Nothing is held but one member's header; ``nextMember()`` skips what was not read of the member before.
 final class ArchiveReader {
@@ -26,11 +26,21 @@ final class ArchiveReader {
         }
         guard let archive = archive_read_new() else { throw Failure(.bug, "libarchive gave no reader") }
         self.archive = archive
-        archive_read_support_filter_all(archive)
-        archive_read_support_format_all(archive)
+        // Only these: libarchive would take a text file for an mtree archive, and run programs for rare compressions.
+        for support in [
+            archive_read_support_format_zip, archive_read_support_format_tar, archive_read_support_format_7zip,
+        ] {
+            _ = support(archive)
+        }
+        for support in [
+            archive_read_support_filter_gzip, archive_read_support_filter_bzip2, archive_read_support_filter_xz,
+            archive_read_support_filter_zstd,
+        ] {
+            _ = support(archive)
+        }
         guard archive_read_open_filename(archive, path, 1 << 20) == ARCHIVE_OK else {
+            // The reader is whole by now, so that deinit frees the archive.
             let reason = Self.reason(archive)
-            archive_read_free(archive)
             throw Failure(.badInput, "\(path): not an archive that can be read (\(reason)). \(Self.expectation)")
         }
     }
@@ -93,8 +103,13 @@ final class ArchiveReader {
         let size = try handle.seekToEnd()
         // The record that ends the directory is 22 bytes and a comment of at most 65535 (APPNOTE.TXT 4.3.16).
         try handle.seek(toOffset: size - min(size, 65_557))
-        let tail = try handle.readToEnd() ?? Data()
-        if tail.range(of: Data([0x50, 0x4B, 5, 6])) == nil { throw damaged("after \(current?.path ?? "its start")") }
+        let tail = Array(try handle.readToEnd() ?? Data())
+        let isComplete = stride(from: tail.count - 22, through: 0, by: -1).contains { start in
+            guard tail[start..<(start + 4)].elementsEqual([0x50, 0x4B, 5, 6]) else { return false }
+            let comment = Int(tail[start + 20]) + 256 * Int(tail[start + 21])
+            return start + 22 + comment <= tail.count
+        }
+        if !isComplete { throw damaged("after \(current?.path ?? "its start")") }
     }
 
     // libarchive writes these as macros that Swift does not see: ARCHIVE_FORMAT_BASE_MASK, ARCHIVE_FORMAT_ZIP.

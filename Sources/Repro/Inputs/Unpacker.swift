@@ -1,11 +1,12 @@
 import Crypto
 import Foundation
 
-/// Unpacks an archive into a folder and fingerprints every member in the same pass.
+/// Unpacks an archive into a folder and fingerprints every member in the same pass; a folder is fingerprinted where it is.
 ///
 /// Each member is written under a temporary name and renamed when it is whole; the manifest is written last, so a folder with a
 /// `manifest.sha256` is complete. Run again after an interruption, it keeps the members that its journal vouches for.
 struct Unpacker {
+    /// An archive, or a folder that is already unpacked.
     let archive: String
     let destination: String
 
@@ -15,6 +16,8 @@ struct Unpacker {
             var member: String
             var reason: String
         }
+        /// Where the files are: the destination, or the folder that was given instead of an archive.
+        var folder = ""
         var rootHash = ""
         var files = 0
         var bytes: Int64 = 0
@@ -25,17 +28,21 @@ struct Unpacker {
     }
 
     /// - Parameter progress: called after each member with the number of files and bytes so far.
-    /// - Throws: ``Failure``: `inputMissing` without an archive, `badInput` if it is damaged, truncated, encrypted or none,
+    /// - Throws: ``Failure``: `inputMissing` without an archive, `badInput` if it is damaged, truncated, encrypted, empty or none,
     ///   `inputOutput` if a file cannot be written. Whole members stay; no manifest is written.
     func run(progress: (_ files: Int, _ bytes: Int64) -> Void = { _, _ in }) throws -> (
         report: Report, manifest: Manifest
     ) {
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: archive, isDirectory: &isFolder), isFolder.boolValue {
+            return try fingerprintFolder(progress: progress)
+        }
         let reader = try ArchiveReader(path: archive)
         try makeFolder(destination)
         let manifestPath = destination + "/" + Manifest.fileName
         let journal = try UnpackJournal(archive: archive, destination: destination)
         if unlink(manifestPath) != 0 && errno != ENOENT { throw systemFailure("replace", manifestPath) }
-        var report = Report()
+        var report = Report(folder: destination)
         var entries: [String: String] = [:]
         while let member = try reader.nextMember() {
             if let reason = refusal(of: member) {
@@ -65,9 +72,20 @@ struct Unpacker {
             report.files += 1
             progress(report.files, report.bytes)
         }
+        guard report.files > 0 || !report.refused.isEmpty else {
+            throw Failure(.badInput, "\(archive): an archive without any file. Give the competition's archive.")
+        }
         let manifest = Manifest(entries.map { .init(sha256: $0.value, path: $0.key) })
         report.rootHash = manifest.rootHash
         try AtomicFile.write(manifest.text, to: manifestPath)
+        return (report, manifest)
+    }
+
+    private func fingerprintFolder(progress: (Int, Int64) -> Void) throws -> (report: Report, manifest: Manifest) {
+        let manifest = try Fingerprint.manifest(of: [archive], threads: 1) { done, _ in progress(done, 0) }
+        let report = Report(
+            folder: archive, rootHash: manifest.rootHash, files: manifest.entries.count,
+            alreadyThere: manifest.entries.count)
         return (report, manifest)
     }
 

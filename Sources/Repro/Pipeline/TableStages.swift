@@ -87,7 +87,7 @@ struct TableStages {
     private func submissionStage(_ index: Int) throws -> Stage {
         let blend = recipe.blends[index]
         let out = WorkFolder.submission(recipe.blends, index)
-        return Stage(
+        var stage = Stage(
             name: index == 0 ? "submission" : "submission/\(blend.name)", needs: ["blend/\(blend.name)", "unpack"],
             settings: "\(recipe.clip.submission)", outputs: [.init(path: out)], isTrained: true
         ) { _ in
@@ -96,6 +96,9 @@ struct TableStages {
                 try submission(filling: try read(try sample()), with: test, clip: recipe.clip.submission).table, to: out
             )
         }
+        // What `repro verify --golden` compares, so that a submission that Kaggle takes can be checked wherever it came from.
+        stage.contentHash = { try read(folder.path(out)).contentHash() }
+        return stage
     }
 
     /// Checks every submission as `repro verify` would, and keeps what it found.

@@ -1,0 +1,167 @@
+import Foundation
+import Metrics
+import Testing
+
+@testable import Repro
+
+@Suite("The original's preprocessing")
+struct PreprocessingTests {
+    private static func facts(_ row: [String: String]) throws -> SliceFacts {
+        SliceFacts(
+            id: try #require(row["ID"]), patientID: try #require(row["PatientID"]),
+            studyInstanceUID: try #require(row["StudyInstanceUID"]),
+            seriesInstanceUID: try #require(row["SeriesInstanceUID"]),
+            position: try #require(row["Position3"].flatMap { Double($0) }),
+            brainWindowSpread: try #require(row["custom_diff"].flatMap { Double($0) }),
+            labels: try #require(row["labels"]))
+    }
+
+    /// Compares filter, positions, neighbours and folds with a golden table, cell by cell; returns the number of rows.
+    private func compare(_ table: [[String: String]], folds columns: [(name: String, count: Int, seed: UInt64)]) throws
+        -> Int
+    {
+        // In any order: the functions sort.
+        let rows = OriginalDataset.rows(from: try table.reversed().map(Self.facts))
+        let expected = table.filter { $0["PositionOrd"] != "" }.sorted { ($0["ID"] ?? "") < ($1["ID"] ?? "") }
+        #expect(rows.map(\.facts.id) == expected.map { $0["ID"] })
+        #expect(rows.map { "\($0.positionOrd)" } == expected.map { $0["PositionOrd"] })
+        #expect(rows.map(\.leftLabel) == expected.map { $0["LeftLabel"] })
+        #expect(rows.map(\.rightLabel) == expected.map { $0["RightLabel"] })
+        for (name, count, seed) in columns {
+            let slices = rows.map { (patientID: $0.facts.patientID, labels: $0.facts.labels) }
+            let folds = OriginalDataset.folds(of: slices, count: count, seed: seed)
+            #expect(rows.map { folds[$0.facts.patientID].map { "\($0)" } } == expected.map { $0[name] }, "\(name)")
+        }
+        return rows.count
+    }
+
+    @Test("train and test match what the original's scripts wrote, cell by cell")
+    func original() throws {
+        let table = try InputFixtures.table("preprocessing.csv")
+        let train = try compare(table.filter { $0["split"] == "train" }, folds: [("fold", 5, 10)])
+        let test = try compare(table.filter { $0["split"] == "test" }, folds: [])
+        #expect(train == 109 && test == 31)
+    }
+
+    @Test("ties, several series in a study, slices listed twice and other seeds match pandas and Python")
+    func ties() throws {
+        let table = try InputFixtures.table("preprocessing-ties.csv")
+        #expect(try compare(table, folds: [("fold", 5, 10), ("fold7", 7, 123_456_789_012_345)]) == 250)
+    }
+
+    @Test("ranks of equal values are averaged")
+    func ranks() {
+        #expect(OriginalDataset.averageRanks(of: [3, 1, 3, 2, 3]) == [4, 1, 4, 2, 4])
+        #expect(OriginalDataset.averageRanks(of: []) == [])
+    }
+
+    @Test("random numbers are those of Python 3's random module")
+    func python() {
+        var random = PythonRandom(seed: 10)
+        #expect((0..<4).map { _ in random.next() } == [2_454_155_475, 139_951_793, 1_842_064_464, 2_072_586_604])
+        random = PythonRandom(seed: 10)
+        for _ in 0..<1300 { _ = random.next() }
+        #expect(random.next() == 398_062_542)
+        random = PythonRandom(seed: 123_456_789_012_345)
+        #expect((0..<3).map { _ in random.next() } == [2_896_848_117, 946_991_832, 1_255_537_387])
+        random = PythonRandom(seed: 10)
+        #expect((0..<12).map { _ in random.choice([0, 1, 2, 3, 4]) } == [4, 0, 3, 3, 4, 0, 1, 3, 3, 2, 1, 0])
+        random = PythonRandom(seed: 0)
+        #expect((0..<8).map { _ in random.choice([0, 1, 2]) } == [1, 1, 0, 1, 2, 1, 1, 1])
+        // A choice among one draws until a bit is 0.
+        random = PythonRandom(seed: 10)
+        #expect((0..<3).map { _ in random.choice([0]) } == [0, 0, 0])
+        #expect(random.next() == 2_482_883_256)
+    }
+
+    @Test("a patient's slices are all in one fold")
+    func patients() throws {
+        let slices = (0..<200).map { (patientID: "P\($0 % 23)", labels: $0 % 3 == 0 ? "epidural any" : "") }
+        let folds = OriginalDataset.folds(of: slices, count: 5, seed: 1)
+        #expect(folds.count == 23)
+        #expect(Set(folds.values) == [0, 1, 2, 3, 4])
+    }
+
+    @Test("statistics of a window are those of the clipped image")
+    func window() {
+        let statistics = WindowStatistics(of: [-1000, 10, 50, 3000], center: 40, width: 80)
+        #expect(statistics.min == 0 && statistics.max == 80 && statistics.mean == 35 && statistics.spread == 80)
+        // 35 // 2 is 17 on both sides.
+        let odd = WindowStatistics(of: [-1000, 1000], center: 40, width: 35)
+        #expect(odd.min == 23 && odd.max == 57)
+    }
+}
+
+@Suite("Label files")
+struct LabelTableTests {
+    private func parse(_ text: String, _ values: LabelTable.Values = .binary) throws -> LabelTable {
+        try LabelTable(parsing: Array(text.utf8), name: "train.csv", values: values)
+    }
+
+    @Test("slices keep the order of their first row, labels that of the rows")
+    func order() throws {
+        let table = try parse(
+            "ID,Label\n" + InputFixtures.rows("ID_b", "subdural", "any") + InputFixtures.rows("ID_a"))
+        #expect(table.sliceIDs == ["ID_b", "ID_a"])
+        #expect(table.labels == [[.subdural, .any], []])
+        #expect(table.repeatedSlices.isEmpty)
+    }
+
+    @Test("a slice listed twice gets its labels twice")
+    func repeated() throws {
+        let rows = InputFixtures.rows("ID_a", "epidural", "any")
+        let table = try parse("ID,Label\n" + rows + InputFixtures.rows("ID_b") + rows)
+        #expect(table.labels == [[.epidural, .any, .epidural, .any], []])
+        #expect(table.repeatedSlices == ["ID_a"])
+    }
+
+    @Test("line ends of Windows and a missing last line end change nothing")
+    func lineEnds() throws {
+        let text = "ID,Label\n" + InputFixtures.rows("ID_a", "any")
+        let windows = text.replacingOccurrences(of: "\n", with: "\r\n")
+        #expect(try parse(windows) == parse(text))
+        #expect(try parse(String(text.dropLast())) == parse(text))
+    }
+
+    @Test("a sample submission's numbers are no labels")
+    func sample() throws {
+        let rows = InputFixtures.rows("ID_a").replacingOccurrences(of: ",0", with: ",0.5")
+        #expect(try parse("ID,Label\n" + rows, .numbers).labels == [[]])
+    }
+
+    @Test(
+        "bad rows name their line and what was expected",
+        arguments: [
+            ("ID_a_stroke,0", "unknown type 'stroke'"), ("ID_a_any,2", "neither 0 nor 1"),
+            ("ID_a_any,0.5", "neither 0 nor 1"),
+            ("ID_a_any,", "neither 0 nor 1"), ("ID_a_any", "expected ID_"), ("ID_any,0", "expected ID_"),
+            ("ID_a_any,0,0", "expected ID_"),
+            ("ID__any,0", "expected ID_"),
+        ])
+    func badRows(row: String, expectation: String) {
+        let failure = InputFixtures.failure { _ = try parse("ID,Label\nID_a_epidural,0\n\(row)\n") }
+        #expect(failure?.status == .badInput)
+        #expect(failure?.message.contains("train.csv, line 3") == true)
+        #expect(failure?.message.contains(expectation) == true, "\(String(describing: failure))")
+    }
+
+    @Test("a contradicting row names both lines")
+    func contradiction() {
+        let failure = InputFixtures.failure {
+            _ = try parse("ID,Label\n" + InputFixtures.rows("ID_a") + "ID_a_any,1\n")
+        }
+        #expect(failure?.status == .badInput)
+        #expect(failure?.message.contains("line 8") == true && failure?.message.contains("line 7") == true)
+    }
+
+    @Test("a slice without all six types, another header and an empty file are errors")
+    func incomplete() {
+        let cut = InputFixtures.failure {
+            _ = try parse("ID,Label\n" + InputFixtures.rows("ID_b") + "ID_a_epidural,0\n")
+        }
+        #expect(cut?.message.contains("ID_a has no row for intraparenchymal") == true)
+        #expect(cut?.message.contains("line 8") == true)
+        #expect(InputFixtures.failure { _ = try parse("id;label\n") }?.status == .badInput)
+        #expect(InputFixtures.failure { _ = try parse("") }?.status == .badInput)
+    }
+}
