@@ -10,10 +10,12 @@ struct Program: ParsableCommand {
         version: programVersion,
         subcommands: [
             AuditCommand.self,
+            BenchCommand.self,
             BlendCommand.self,
             CatalogCommand.self,
             DemoDataCommand.self,
             FingerprintCommand.self,
+            PlanCommand.self,
             PredictCommand.self,
             RecipesCommand.self,
             ReproduceCommand.self,
