@@ -178,10 +178,16 @@ enum Audit {
         }
         let foreign = record.stages.filter { $0.value.program != record.program }
             .map { "\($0.key) by \($0.value.program)" }
+        // What went wrong in the original's `testmerge`: one blend under two names.
+        let copies = Dictionary(grouping: outputs, by: \.1.sha256).values.filter { $0.count > 1 }
+            .map { $0.map(\.1.path).joined(separator: " = ") }
         return [
             AuditFinding(
                 "outputs as recorded", broken,
                 "outputs are not what the run wrote: run `repro reproduce` again to rebuild them"),
+            AuditFinding(
+                "no output twice", copies.sorted(),
+                "outputs that should differ are equal: another blend, fold or model than it says"),
             AuditFinding(
                 "one program version", foreign.sorted(), "stages were made by another version than \(record.program)"),
         ]

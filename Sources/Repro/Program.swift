@@ -39,7 +39,8 @@ struct Program: ParsableCommand {
     private static func run(_ command: inout any ParsableCommand) throws {
         do {
             try command.run()
-        } catch let error where error is ExitCode || error is CleanExit || error is ValidationError {
+        } catch let error where error is ExitCode || [.success, .validationFailure].contains(exitCode(for: error)) {
+            // Help that was asked for, and a command line whose parts do not fit: ArgumentParser's, as in main().
             throw error
         } catch {
             let failure = Failure(describing: error)

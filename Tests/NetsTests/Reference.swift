@@ -63,8 +63,12 @@ func referenceNetwork(
 ) throws -> (network: Network, targets: [Float]) {
     let graph = backbone.graph(size: size)
     let weights = Weights(graph: graph)
-    for entry in graph.parameters.entries { graph.parameters.set(referenceValues(entry), of: entry, in: weights.parameters) }
-    for entry in graph.statistics.entries { graph.statistics.set(referenceValues(entry), of: entry, in: weights.statistics) }
+    for entry in graph.parameters.entries {
+        graph.parameters.set(referenceValues(entry), of: entry, in: weights.parameters)
+    }
+    for entry in graph.statistics.entries {
+        graph.statistics.set(referenceValues(entry), of: entry, in: weights.statistics)
+    }
     let network = Network(
         graph: graph, weights: weights, capacity: batch, grains: grains, training: training, pool: pool,
         kernels: try (instructionSet ?? .chosen()).kernels, arithmetic: arithmetic)

@@ -28,23 +28,29 @@ import Testing
             }
             network.forward(images: reference.batch, training: false)
             // PyTorch 2.13 in float32 is off by 1.32e-2 for resnet34 here, with 1 thread and with 2.
-            expectClose(network.logits(), reference.evalLogitsAfter3Steps, within: 4 * 1.32e-2, "logits after three steps")
+            expectClose(
+                network.logits(), reference.evalLogitsAfter3Steps, within: 4 * 1.32e-2, "logits after three steps")
         }
     }
 
     private func expectClose(_ logits: [Float], _ expected: [[Double]], within tolerance: Double, _ what: String) {
-        let worst = zip(logits, expected.flatMap(\.self)).map { abs(Double($0) - $1) / max(1, abs($1)) }.max() ?? .infinity
+        let worst =
+            zip(logits, expected.flatMap(\.self)).map { abs(Double($0) - $1) / max(1, abs($1)) }.max() ?? .infinity
         #expect(worst < tolerance, "\(what) are off by \(worst)")
     }
 
     private func expectGradients(_ network: Network, _ reference: Reference.Case) {
         for entry in network.graph.parameters.entries {
-            guard let expected = reference.gradients[entry.name] else { Issue.record("no gradient of \(entry.name)"); continue }
+            guard let expected = reference.gradients[entry.name] else {
+                Issue.record("no gradient of \(entry.name)"); continue
+            }
             let values = network.graph.parameters.values(of: entry, in: network.gradients).map(Double.init)
             let norm = values.reduce(0) { $0 + $1 * $1 }.squareRoot()
             // A bias before a batch norm, say, has no gradient but rounding.
             guard expected[1] > 1e-5 else { continue }
-            #expect(abs(norm / expected[1] - 1) < 1.6e-2, "the gradient of \(entry.name) has norm \(norm), not \(expected[1])")
+            #expect(
+                abs(norm / expected[1] - 1) < 1.6e-2,
+                "the gradient of \(entry.name) has norm \(norm), not \(expected[1])")
             for i in stride(from: 2, to: expected.count, by: 2) {
                 let error = abs(values[Int(expected[i])] - expected[i + 1])
                 #expect(error < 1.6e-2 * expected[1], "\(entry.name)[\(Int(expected[i]))] is off by \(error)")
@@ -55,17 +61,23 @@ import Testing
     private func expectAfterStep(_ network: Network, _ reference: Reference.Case) {
         guard let afterStep = reference.afterStep else { return }
         let tables = [
-            (network.graph.parameters, network.weights.parameters), (network.graph.statistics, network.weights.statistics),
+            (network.graph.parameters, network.weights.parameters),
+            (network.graph.statistics, network.weights.statistics),
         ]
         for (table, buffer) in tables {
             for entry in table.entries {
-                guard let expected = afterStep[entry.name] else { Issue.record("no \(entry.name) after a step"); continue }
+                guard let expected = afterStep[entry.name] else {
+                    Issue.record("no \(entry.name) after a step"); continue
+                }
                 let values = table.values(of: entry, in: buffer).map(Double.init)
                 let norm = values.reduce(0) { $0 + $1 * $1 }.squareRoot()
-                #expect(abs(norm - expected[1]) < 1e-4 * max(1, expected[1]), "\(entry.name) has norm \(norm), not \(expected[1])")
+                #expect(
+                    abs(norm - expected[1]) < 1e-4 * max(1, expected[1]),
+                    "\(entry.name) has norm \(norm), not \(expected[1])")
                 for i in stride(from: 2, to: expected.count, by: 2) {
                     // Adam's first step is the learning rate times the gradient's sign: where that is rounding, either way.
-                    #expect(abs(values[Int(expected[i])] - expected[i + 1]) < 1.3e-4, "\(entry.name)[\(Int(expected[i]))]")
+                    #expect(
+                        abs(values[Int(expected[i])] - expected[i + 1]) < 1.3e-4, "\(entry.name)[\(Int(expected[i]))]")
                 }
             }
         }
@@ -105,7 +117,8 @@ import Testing
                 graph: graph, weights: weights, capacity: batch, grains: grains, training: true,
                 pool: ThreadPool(threads: 2), kernels: try InstructionSet.chosen().kernels, arithmetic: arithmetic)
             for image in 0..<batch {
-                network.setImage(image, referenceUniform("image \(image)", count: graph.input.pixels * 3).map { Float($0) })
+                network.setImage(
+                    image, referenceUniform("image \(image)", count: graph.input.pixels * 3).map { Float($0) })
             }
             network.forward(images: batch, training: true)
             network.backward(logitsGradient: network.logits().indices.map { $0 % 3 == 0 ? 0.1 : -0.2 })

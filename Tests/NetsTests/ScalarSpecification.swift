@@ -100,7 +100,9 @@ struct ScalarSpecification {
             func forEachPixel(_ body: (_ image: Int, _ row: Int, _ column: Int, _ at: Int) -> Void) {
                 for image in 0..<batch {
                     for pixel in 0..<output.pixels {
-                        body(image, pixel / output.width, pixel % output.width, (image * output.pixels + pixel) * output.channels)
+                        body(
+                            image, pixel / output.width, pixel % output.width,
+                            (image * output.pixels + pixel) * output.channels)
                     }
                 }
             }
@@ -172,7 +174,9 @@ struct ScalarSpecification {
         }
     }
 
-    private func padded(_ x: Tensor, _ shape: Graph.Shape, _ image: Int, _ row: Int, _ column: Int, _ channel: Int) -> Float {
+    private func padded(_ x: Tensor, _ shape: Graph.Shape, _ image: Int, _ row: Int, _ column: Int, _ channel: Int)
+        -> Float
+    {
         guard (0..<shape.height).contains(row), (0..<shape.width).contains(column) else { return 0 }
         return x[((image * shape.height + row) * shape.width + column) * shape.channels + channel]
     }
@@ -275,7 +279,8 @@ struct ScalarSpecification {
     }
 
     private mutating func convolutionBackward(
-        _ convolution: Convolution, _ node: Graph.Node, _ input: Graph.Shape, _ output: Graph.Shape, _ x: Tensor, _ dy: Tensor
+        _ convolution: Convolution, _ node: Graph.Node, _ input: Graph.Shape, _ output: Graph.Shape, _ x: Tensor,
+        _ dy: Tensor
     ) {
         let g = convolution.geometry
         if let bias = convolution.bias {
@@ -329,7 +334,8 @@ struct ScalarSpecification {
     }
 
     private mutating func normBackward(
-        _ index: Int, _ norm: BatchNorm, _ kind: Graph.Activation, _ node: Graph.Node, _ shape: Graph.Shape, _ x: Tensor,
+        _ index: Int, _ norm: BatchNorm, _ kind: Graph.Activation, _ node: Graph.Node, _ shape: Graph.Shape,
+        _ x: Tensor,
         _ dy: Tensor
     ) {
         guard let n = normalisations[index] else { return }

@@ -29,7 +29,9 @@ import Testing
         var g = Graph(input: .init(height: 9, width: 7, channels: 3))
         var x = g.convolution("stem", 0, outputChannels: 64, kernel: 3, stride: 1, padding: (1, 1))
         for (index, groups) in [16, 8, 4, 2].enumerated() {
-            x = g.convolution("g\(index)", x, outputChannels: 64, kernel: 3, stride: index == 1 ? 2 : 1, padding: (1, 1), groups: groups)
+            x = g.convolution(
+                "g\(index)", x, outputChannels: 64, kernel: 3, stride: index == 1 ? 2 : 1, padding: (1, 1),
+                groups: groups)
             x = g.batchNorm("n\(index)", x, activation: .relu)
         }
         _ = g.linear("e", g.globalAveragePool(x), outputs: 6)
@@ -40,8 +42,11 @@ import Testing
         var g = Graph(input: .init(height: 13, width: 10, channels: 3))
         var x = g.convolution("stem", 0, outputChannels: 40, kernel: 3, stride: 2, padding: (0, 1))
         x = g.batchNorm("n", x, activation: .swish, epsilon: 1e-3, momentum: 0.01)
-        for (index, (kernel, stride, padding)) in [(3, 1, (1, 1)), (5, 2, (1, 2)), (3, 2, (0, 1)), (5, 1, (2, 2))].enumerated() {
-            x = g.convolution("d\(index)", x, outputChannels: 40, kernel: kernel, stride: stride, padding: padding, groups: 40)
+        for (index, (kernel, stride, padding)) in [(3, 1, (1, 1)), (5, 2, (1, 2)), (3, 2, (0, 1)), (5, 1, (2, 2))]
+            .enumerated()
+        {
+            x = g.convolution(
+                "d\(index)", x, outputChannels: 40, kernel: kernel, stride: stride, padding: padding, groups: 40)
             x = g.batchNorm("n\(index)", x, activation: .swish, epsilon: 1e-3, momentum: 0.01)
             x = g.squeezeExcite(x, reduce: "r\(index)", expand: "e\(index)", squeezed: 10, activation: .swish)
         }

@@ -19,9 +19,12 @@ import Testing
             rows: 40, columns: 36, values: referenceUniform(id, count: 40 * 36).map { Float(200 * $0 - 60) })
     }
 
-    private func trainer(_ backbone: Backbone, threads: Int = 2, source: @escaping SliceSource = source) throws -> Trainer {
+    private func trainer(_ backbone: Backbone, threads: Int = 2, source: @escaping SliceSource = source) throws
+        -> Trainer
+    {
         try Trainer(
-            settings: Self.settings(backbone), samples: Self.samples, source: source, pool: ThreadPool(threads: threads))
+            settings: Self.settings(backbone), samples: Self.samples, source: source, pool: ThreadPool(threads: threads)
+        )
     }
 
     @Test("a training saved and taken up at every step ends with the same bits", arguments: Backbone.allCases)
@@ -97,6 +100,9 @@ import Testing
         settings.learningRate = 6e-5
         settings.milestones = [1, 2, 3]
         settings.gamma = 2.0 / 3
-        #expect((0..<5).map(settings.learningRate(epoch:)).map(Float.init) == [6e-5, 4e-5, 2.6666667e-5, 1.7777778e-5, 1.7777778e-5])
+        #expect(
+            (0..<5).map(settings.learningRate(epoch:)).map(Float.init) == [
+                6e-5, 4e-5, 2.6666667e-5, 1.7777778e-5, 1.7777778e-5,
+            ])
     }
 }

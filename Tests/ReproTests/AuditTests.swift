@@ -123,13 +123,19 @@ struct AuditTests {
         }
         record.stages = ["a": stage("1", "a.csv"), "b": stage("1", "b.csv"), "c": stage("1", "c.csv")]
         let intact = Audit.provenance(record) { $0.sha256 }
-        #expect(intact.map(\.verdict) == [.ok, .ok])
+        #expect(intact.map(\.verdict) == [.ok, .ok, .ok])
 
         record.stages["c"] = stage("0", "c.csv")
         let current = ["a.csv": "hash of a.csv", "b.csv": "another"]
         let broken = Audit.provenance(record) { current[$0.path] }
-        #expect(broken.map(\.examples) == [["b.csv of stage b was changed", "c.csv of stage c is gone"], ["c by 0"]])
-        #expect(broken.allSatisfy { $0.verdict == .failed })
+        #expect(
+            broken.map(\.examples) == [["b.csv of stage b was changed", "c.csv of stage c is gone"], [], ["c by 0"]])
+
+        record.stages["d"] = record.stages["a"]
+        record.stages["d"]?.outputs[0].path = "d.csv"
+        let copied = Audit.provenance(record) { $0.sha256 }
+        #expect(copied.map(\.examples) == [[], ["a.csv = d.csv"], ["c by 0"]])
+        #expect(copied.map(\.verdict) == [.ok, .failed, .failed])
     }
 
     @Test("of many cases the first five are shown and all are counted")

@@ -10,7 +10,6 @@ public enum Backbone: String, CaseIterable, Sendable, Codable {
     /// The name of the last layer, which is replaced when ImageNet weights are loaded.
     public var lastLayer: String { self == .efficientNetB3 ? "_fc" : "last_linear" }
 
-
     /// The network for square images of `size` pixels and 3 channels; logits are its last value.
     ///
     /// - Parameter batchNormMomentum: replaces the backbone's own, in PyTorch's sense.

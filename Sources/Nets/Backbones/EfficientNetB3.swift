@@ -7,11 +7,13 @@ extension Graph {
         let dropConnectRate: Float = 0.2
         // kernel, stride, expansion, output channels, blocks
         let stages = [
-            (3, 1, 1, 24, 2), (3, 2, 6, 32, 3), (5, 2, 6, 48, 3), (3, 2, 6, 96, 5), (5, 1, 6, 136, 5), (5, 2, 6, 232, 6),
+            (3, 1, 1, 24, 2), (3, 2, 6, 32, 3), (5, 2, 6, 48, 3), (3, 2, 6, 96, 5), (5, 1, 6, 136, 5),
+            (5, 2, 6, 232, 6),
             (3, 1, 6, 384, 2),
         ]
         let blocks = stages.map(\.4).reduce(0, +)
-        var x = convolution("_conv_stem", 0, outputChannels: 40, kernel: 3, stride: 2, padding: padding(kernel: 3, stride: 2))
+        var x = convolution(
+            "_conv_stem", 0, outputChannels: 40, kernel: 3, stride: 2, padding: padding(kernel: 3, stride: 2))
         x = batchNorm("_bn0", x, activation: .swish, epsilon: 1e-3, momentum: momentum)
         var index = 0
         for (kernel, stride, expansion, channels, repeats) in stages {
@@ -30,7 +32,8 @@ extension Graph {
 
     /// Expand, depthwise convolution, squeeze-excite, project; the input is added where the shape stays.
     private mutating func mobileBlock(
-        _ index: Int, _ x: Value, kernel: Int, stride: Int, expansion: Int, channels: Int, dropConnect probability: Float,
+        _ index: Int, _ x: Value, kernel: Int, stride: Int, expansion: Int, channels: Int,
+        dropConnect probability: Float,
         momentum: Float
     ) -> Value {
         let name = "_blocks.\(index)"
@@ -46,7 +49,8 @@ extension Graph {
             padding: padding(kernel: kernel, stride: stride), groups: expanded)
         y = batchNorm("\(name)._bn1", y, activation: .swish, epsilon: 1e-3, momentum: momentum)
         y = squeezeExcite(
-            y, reduce: "\(name)._se_reduce", expand: "\(name)._se_expand", squeezed: max(1, inputs / 4), activation: .swish)
+            y, reduce: "\(name)._se_reduce", expand: "\(name)._se_expand", squeezed: max(1, inputs / 4),
+            activation: .swish)
         y = convolution("\(name)._project_conv", y, outputChannels: channels)
         y = batchNorm("\(name)._bn2", y, activation: .identity, epsilon: 1e-3, momentum: momentum)
         guard stride == 1 && inputs == channels else { return y }

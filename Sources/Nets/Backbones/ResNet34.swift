@@ -7,7 +7,8 @@ extension Graph {
         for (stage, blocks) in [3, 4, 6, 3].enumerated() {
             for block in 0..<blocks {
                 let stride = stage > 0 && block == 0 ? 2 : 1
-                x = basicBlock("layer\(stage + 1).\(block)", x, channels: 64 << stage, stride: stride, momentum: momentum)
+                x = basicBlock(
+                    "layer\(stage + 1).\(block)", x, channels: 64 << stage, stride: stride, momentum: momentum)
             }
         }
         _ = linear("last_linear", globalAveragePool(x), outputs: Backbone.outputs)

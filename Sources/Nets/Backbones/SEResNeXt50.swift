@@ -18,12 +18,14 @@ extension Graph {
         let channels = width * 2
         var y = convolution("\(name).conv1", x, outputChannels: width)
         y = batchNorm("\(name).bn1", y, activation: .relu, momentum: momentum)
-        y = convolution("\(name).conv2", y, outputChannels: width, kernel: 3, stride: stride, padding: (1, 1), groups: 32)
+        y = convolution(
+            "\(name).conv2", y, outputChannels: width, kernel: 3, stride: stride, padding: (1, 1), groups: 32)
         y = batchNorm("\(name).bn2", y, activation: .relu, momentum: momentum)
         y = convolution("\(name).conv3", y, outputChannels: channels)
         y = batchNorm("\(name).bn3", y, activation: .identity, momentum: momentum)
         y = squeezeExcite(
-            y, reduce: "\(name).se_module.fc1", expand: "\(name).se_module.fc2", squeezed: channels / 16, activation: .relu)
+            y, reduce: "\(name).se_module.fc1", expand: "\(name).se_module.fc2", squeezed: channels / 16,
+            activation: .relu)
         var shortcut = x
         if stride != 1 || shapes[x].channels != channels {
             shortcut = convolution("\(name).downsample.0", x, outputChannels: channels, stride: stride)

@@ -11,11 +11,14 @@ public enum InstructionSet: String, CaseIterable, Sendable {
     /// The set that `REPRO_ISA` names, or the best one that the CPU has.
     ///
     /// - Throws: ``NetsError/instructionSet(_:)`` if the variable names one that does not exist or that this CPU lacks.
-    public static func chosen(environment: [String: String] = ProcessInfo.processInfo.environment) throws(NetsError) -> InstructionSet {
+    public static func chosen(environment: [String: String] = ProcessInfo.processInfo.environment) throws(NetsError)
+        -> InstructionSet
+    {
         guard let name = environment["REPRO_ISA"], !name.isEmpty else { return available.last ?? .scalar }
         guard let set = InstructionSet(rawValue: name), available.contains(set) else {
             throw .instructionSet(
-                "REPRO_ISA=\(name): expected one of \(available.map(\.rawValue).joined(separator: ", ")), which this CPU has. Unset it to use the best.")
+                "REPRO_ISA=\(name): expected one of \(available.map(\.rawValue).joined(separator: ", ")), which this CPU has. Unset it to use the best."
+            )
         }
         return set
     }

@@ -86,7 +86,8 @@ final class Scratch {
         let channels = 4 * widest * max(grains, 1)
         guard training else { return (0, 0, channels) }
         let geometries = graph.geometries
-        let transposed = geometries.filter { !$0.readsImage && !$0.isDepthwise }
+        let transposed =
+            geometries.filter { !$0.readsImage && !$0.isDepthwise }
             .map { $0.inputPanels * $0.taps * $0.blockOutputs * 16 }.max() ?? 0
         let part = geometries.map { $0.panelsPerGradientTask * $0.panelStride }.max() ?? 0
         return (transposed, part * (levels(grains) + 1), channels)

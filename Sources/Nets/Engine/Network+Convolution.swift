@@ -12,7 +12,8 @@ extension Network {
         let bias = convolution.bias.map { UnsafePointer(parameter($0)) }
         layers[index].taps.withUnsafeBufferPointer { taps in
             var arguments = CKConvolution()
-            describeInput(&arguments.input, &arguments.inputImageStride, &arguments.inputRowStride,
+            describeInput(
+                &arguments.input, &arguments.inputImageStride, &arguments.inputRowStride,
                 &arguments.inputPixelStride, &arguments.inputHeight, &arguments.inputWidth, node.inputs[0], g)
             arguments.output = value(node.output)
             arguments.outputImageStride = Int64(output.count)
@@ -71,7 +72,8 @@ extension Network {
                 arguments.tapCount = Int32(taps.count)
                 arguments.channels = g.isDepthwise ? 0 : Int32(g.blockOutputs)
                 arguments.panelsPerBlock = Int32(g.groups == 1 || g.isDepthwise ? g.inputPanels : g.blockInputs / 16)
-                arguments.weights = UnsafePointer(g.isDepthwise ? parameter(convolution.weight) : scratch.transposed.base)
+                arguments.weights = UnsafePointer(
+                    g.isDepthwise ? parameter(convolution.weight) : scratch.transposed.base)
                 arguments.panelStride = Int64(g.taps * g.blockOutputs * 16)
                 arguments.accumulate = plan.accumulates[index][0] ? 1 : 0
                 arguments.zeros = UnsafePointer(scratch.zeros.base)
@@ -106,7 +108,8 @@ extension Network {
         let output = graph.shapes[node.output]
         layers[index].taps.withUnsafeBufferPointer { taps in
             var arguments = CKWeightGradient()
-            describeInput(&arguments.input, &arguments.inputImageStride, &arguments.inputRowStride,
+            describeInput(
+                &arguments.input, &arguments.inputImageStride, &arguments.inputRowStride,
                 &arguments.inputPixelStride, &arguments.inputHeight, &arguments.inputWidth, node.inputs[0], g)
             arguments.gradient = UnsafePointer(gradient(node.output))
             arguments.gradientPixelStride = Int64(output.stride)
@@ -123,7 +126,8 @@ extension Network {
             let width = g.panelsPerGradientTask
             pool.run((g.outputPanels + width - 1) / width) { task, worker in
                 let panels = task * width..<min(g.outputPanels, (task + 1) * width)
-                sumGrains(arguments, panels, scratch.worker[worker].base, into: target + panels.lowerBound * g.panelStride)
+                sumGrains(
+                    arguments, panels, scratch.worker[worker].base, into: target + panels.lowerBound * g.panelStride)
             }
         }
         if g.hasWidenedGroups { clearBetweenGroups(parameterGradient(convolution.weight), g) }

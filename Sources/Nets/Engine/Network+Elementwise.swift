@@ -97,7 +97,8 @@ extension Network {
                 for row in rows {
                     let (image, r) = (row / input.height, Int32(row % input.height))
                     kernels.maxPoolGradient(
-                        arguments, dy + image * output.count, winners + image * output.count, dx + image * input.count, r,
+                        arguments, dy + image * output.count, winners + image * output.count, dx + image * input.count,
+                        r,
                         r + 1, accumulate)
                 }
             }

@@ -55,7 +55,8 @@ extension Network {
 
     /// Mean, 1 / deviation, and the scale and shift that make x into gamma * (x - mean) / deviation + beta.
     private func setNormalisation(
-        _ numbers: UnsafeMutablePointer<Float>, _ stride: Int, _ c: Int, _ norm: BatchNorm, mean: Double, variance: Double
+        _ numbers: UnsafeMutablePointer<Float>, _ stride: Int, _ c: Int, _ norm: BatchNorm, mean: Double,
+        variance: Double
     ) {
         let inverse = 1 / (variance + Double(norm.epsilon)).squareRoot()
         let scale = Double(parameter(norm.weight)[c]) * inverse

@@ -60,8 +60,9 @@ final class Network {
     static func plannedBytes(graph: Graph, capacity: Int, grains: Int = 8, training: Bool, workers: Int) -> Int {
         let plan = MemoryPlan(graph: graph, batch: capacity, training: training)
         let scratch = Scratch.counts(graph: graph, grains: grains, training: training)
-        return 4 * (plan.count + capacity * imageStride(graph) + (training ? graph.parameters.count : 0)
-            + scratch.transposed + scratch.worker * workers + scratch.channels)
+        return 4
+            * (plan.count + capacity * imageStride(graph) + (training ? graph.parameters.count : 0)
+                + scratch.transposed + scratch.worker * workers + scratch.channels)
     }
 
     /// The first layer's geometry; every backbone starts with a convolution of the image.

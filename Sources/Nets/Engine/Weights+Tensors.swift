@@ -17,11 +17,15 @@ extension ParameterTable {
         for entry in entries {
             let name = prefix + entry.name
             if let skipped, entry.name.hasPrefix(skipped + ".") { continue }
-            guard let tensor = byName[name] else { throw .weights("\(name) is missing: are these weights of this backbone?") }
+            guard let tensor = byName[name] else {
+                throw .weights("\(name) is missing: are these weights of this backbone?")
+            }
             guard tensor.shape == entry.shape else {
                 throw .weights("\(name) has shape \(tensor.shape), the backbone's has \(entry.shape)")
             }
-            guard case .float32(let values) = tensor.values else { throw .weights("\(name) is not of floating-point numbers") }
+            guard case .float32(let values) = tensor.values else {
+                throw .weights("\(name) is not of floating-point numbers")
+            }
             set(values, of: entry, in: buffer)
         }
     }

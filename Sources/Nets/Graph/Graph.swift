@@ -87,9 +87,11 @@ struct Graph {
             kernel: kernel, stride: stride, paddingBefore: padding.0, paddingAfter: padding.1,
             inputChannels: shape.channels, outputChannels: outputChannels, groups: groups, readsImage: x == 0)
         let weight = parameters.add("\(name).weight", .convolution(geometry))
-        let biasIndex = bias ? parameters.add("\(name).bias", .vector(outputChannels, .bias(fanIn: geometry.fanIn))) : nil
+        let biasIndex =
+            bias ? parameters.add("\(name).bias", .vector(outputChannels, .bias(fanIn: geometry.fanIn))) : nil
         let output = Shape(
-            height: geometry.outputSize(shape.height), width: geometry.outputSize(shape.width), channels: outputChannels)
+            height: geometry.outputSize(shape.height), width: geometry.outputSize(shape.width), channels: outputChannels
+        )
         return append(.convolution(Convolution(geometry: geometry, weight: weight, bias: biasIndex)), [x], output)
     }
 

@@ -54,7 +54,9 @@ struct MemoryPlan {
                 for value in node.operation.neededBackward(inputs: node.inputs, output: node.output) {
                     if let used = valueSlots[value] { slots[used].end = max(slots[used].end, time) }
                 }
-                guard let own = gradientSlots[node.output] else { preconditionFailure("value \(node.output) is never used") }
+                guard let own = gradientSlots[node.output] else {
+                    preconditionFailure("value \(node.output) is never used")
+                }
                 slots[own].end = time
                 for (position, input) in node.inputs.enumerated() where input != 0 {
                     if gradientSlots[input] != nil {

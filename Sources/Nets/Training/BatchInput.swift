@@ -20,7 +20,8 @@ extension Network {
                 pixels.withUnsafeMutableBufferPointer { pixels in
                     guard let base = pixels.baseAddress else { return }
                     networkInput(
-                        of: slice, windows: windows, size: size, augmentation: augmentation, random: &random, into: base,
+                        of: slice, windows: windows, size: size, augmentation: augmentation, random: &random,
+                        into: base,
                         channelStride: 3)
                     setImage(index, base)
                 }

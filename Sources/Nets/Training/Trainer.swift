@@ -34,7 +34,8 @@ public final class Trainer {
         let weights = Weights(graph: graph)
         weights.initialise(seed: settings.seed)
         network = Network(
-            graph: graph, weights: weights, capacity: settings.batchSize, grains: settings.grains, training: true, pool: pool,
+            graph: graph, weights: weights, capacity: settings.batchSize, grains: settings.grains, training: true,
+            pool: pool,
             kernels: try InstructionSet.chosen().kernels, arithmetic: arithmetic)
         adam = Adam(count: graph.parameters.count)
         loss = WeightedLoss(weights: settings.lossWeights)
@@ -60,7 +61,8 @@ public final class Trainer {
             seed: settings.seed, epoch: UInt32(epoch), samples: batch.map { streamNumber(of: $0.id) })
         network.forward(images: batch.count, training: true)
         let result = loss(
-            logits: network.logits(), targets: batch.flatMap(\.targets), grains: (0..<network.grainCount).map(network.grain))
+            logits: network.logits(), targets: batch.flatMap(\.targets),
+            grains: (0..<network.grainCount).map(network.grain))
         network.backward(logitsGradient: result.gradient)
         adam.update(network, learningRate: settings.learningRate(epoch: epoch))
         stepsDone += 1
@@ -104,7 +106,8 @@ public final class Trainer {
     ///
     /// - Throws: ``NetsError/resume(_:)`` if it was made with other settings, ``NetsError/weights(_:)`` if it is incomplete.
     public func restore(_ state: SafeTensors) throws(NetsError) {
-        guard state.metadata[Key.settings] == settingsText, let steps = state.metadata[Key.steps].flatMap(Int.init) else {
+        guard state.metadata[Key.settings] == settingsText, let steps = state.metadata[Key.steps].flatMap(Int.init)
+        else {
             throw .resume("the checkpoint was made by a training with other settings")
         }
         try network.weights.load(state.tensors)

@@ -21,7 +21,8 @@ public struct TrainingSettings: Sendable, Codable, Equatable {
     public var batchNormMomentum: Float?
 
     public init(
-        backbone: Backbone, imageSize: Int, batchSize: Int, grains: Int = 8, learningRate: Double, milestones: [Int] = [],
+        backbone: Backbone, imageSize: Int, batchSize: Int, grains: Int = 8, learningRate: Double,
+        milestones: [Int] = [],
         gamma: Double = 1, seed: UInt64, lossWeights: [Float] = [2, 1, 1, 1, 1, 1], windows: [Window] = Window.original,
         augmentation: Augmentation? = Augmentation(), batchNormMomentum: Float? = nil
     ) {

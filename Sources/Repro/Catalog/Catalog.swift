@@ -72,9 +72,17 @@ final class Catalog: Sendable {
 
     /// Everything recorded of the slices of a split, those outside the filter too, sorted by ID.
     func records(in split: Split) throws -> [SliceRecord] {
+        var records: [SliceRecord] = []
+        try forEachRecord(in: split) { records.append($0) }
+        return records
+    }
+
+    /// Passes the records of a split on one by one, so that memory does not grow with their number.
+    private func forEachRecord(in split: Split, _ body: (SliceRecord) throws -> Void) throws {
         try read { database in
-            try SliceRecord.fetchAll(
+            let cursor = try SliceRecord.fetchCursor(
                 database, sql: "SELECT * FROM slice WHERE split = ? ORDER BY id", arguments: [split])
+            while let record = try cursor.next() { try body(record) }
         }
     }
 
@@ -90,7 +98,8 @@ final class Catalog: Sendable {
         var text =
             "ID,labels,PatientID,WindowCenter,WindowWidth,RescaleIntercept,RescaleSlope,Position3,PositionOrd,LeftLabel,RightLabel"
         text += split == .train ? ",fold\n" : "\n"
-        for record in try records(in: split) where record.isKept {
+        try forEachRecord(in: split) { record in
+            guard record.isKept else { return }
             var fields = [
                 record.id, record.labels, record.patientID, record.windowCenter.map { "\($0)" } ?? "",
                 record.windowWidth.map { "\($0)" } ?? "", "\(record.rescaleIntercept)", "\(record.rescaleSlope)",
@@ -115,7 +124,7 @@ final class Catalog: Sendable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         for split in Split.allCases {
-            for record in try records(in: split) { hash.update(data: try encoder.encode(record)) }
+            try forEachRecord(in: split) { hash.update(data: try encoder.encode($0)) }
         }
         for skipped in try skippedSlices() {
             hash.update(data: Data("\(skipped.split.rawValue) \(skipped.id) \(skipped.reason)\n".utf8))

@@ -119,14 +119,8 @@ extension SliceRecord {
     private static func list(_ numbers: [Double]) -> String { numbers.map { "\($0)" }.joined(separator: "\\") }
 
     private static func hash(of units: [Double]) -> String {
-        var bytes = [UInt8]()
-        bytes.reserveCapacity(units.count * 2)
-        for unit in units {
-            let word = Int16(max(-32_768, min(32_767, unit)))
-            bytes.append(UInt8(truncatingIfNeeded: word))
-            bytes.append(UInt8(truncatingIfNeeded: word >> 8))
-        }
-        return Digest.sha256(bytes)
+        let words = units.map { Int16(max(-32_768, min(32_767, $0))).littleEndian }
+        return words.withUnsafeBytes { Digest.sha256($0) }
     }
 }
 

@@ -31,7 +31,7 @@ struct CatalogCommand: ParsableCommand {
         @Flag(help: "Undo the wrap-around of 12-bit slices, which the original does not do.")
         var repairWrap = false
         @Option(help: "Threads that read files; changes nothing but the time.")
-        var threads = ProcessInfo.processInfo.activeProcessorCount
+        var threads = Machine.availableProcessors
         @Flag(help: "Print the report as JSON.")
         var json = false
 
@@ -46,14 +46,13 @@ struct CatalogCommand: ParsableCommand {
             let catalog = Catalog(path: work + "/catalog.sqlite")
             let settings = CatalogSettings(
                 input: input, folds: folds, foldSeed: foldSeed, repairsWrap: repairWrap, threads: threads)
-            let log = ProgressLog()
-            let report = try catalog.build(settings) { done, all in
-                log.note("read \(done) of \(all) slices", isLast: done == all)
-            }
-            for slice in try catalog.skippedSlices().prefix(20) {
-                log.write("skipped \(slice.path): \(slice.message)")
-            }
-            print(json ? try JSONReport.text(report) : report.text)
+            let progress = Progress.standard(quiet: false)
+            let report = try catalog.build(settings, progress: progress.reporting("catalog", unit: "slices"))
+            progress.end()
+            let skipped = try catalog.skippedSlices()
+            for slice in skipped.prefix(20) { Console.log("skipped \(slice.path): \(slice.message)") }
+            if skipped.count > 20 { Console.log("and \(skipped.count - 20) more: table `skipped` of \(catalog.path)") }
+            Console.result(json ? try JSON.encode(report) : report.text)
         }
     }
 

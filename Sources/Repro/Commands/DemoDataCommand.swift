@@ -23,7 +23,7 @@ struct DemoDataCommand: ParsableCommand {
     @Option(help: "Another seed gives other patients.")
     var seed = DemoSettings().seed
     @Option(help: "Threads that draw; changes nothing but the time.")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
+    var threads = Machine.availableProcessors
     @Flag(help: "Print the report as JSON.")
     var json = false
 
@@ -39,21 +39,17 @@ struct DemoDataCommand: ParsableCommand {
 
     func run() throws {
         let settings = DemoSettings(patients: patients, size: size, seed: seed, threads: threads)
-        let log = ProgressLog()
-        let report = try DemoCompetition(settings: settings).write(to: out) { done, all in
-            log.note("drew \(done) of \(all) slices")
-        }
-        if json {
-            print(try JSONReport.text(report))
-        } else {
-            print(
-                "\(report.archive): \(report.trainSlices) train and \(report.testSlices) test slices of \(report.patients) patients"
-            )
-            for (type, count) in report.trainTypes.sorted(by: { $0.key < $1.key }) {
-                print("  \(type): \(count) train slices")
-            }
-            print("\(report.truth): the labels of the test slices")
-            print("content \(report.contentHash)")
-        }
+        let progress = Progress.standard(quiet: false)
+        let report = try DemoCompetition(settings: settings)
+            .write(to: out, progress: progress.reporting("demo-data", unit: "slices"))
+        progress.end()
+        Console.result(json ? try JSON.encode(report) : Self.text(report))
+    }
+
+    private static func text(_ report: DemoCompetition.Report) -> String {
+        let types = report.trainTypes.sorted { $0.key < $1.key }.map { "  \($0.key): \($0.value) train slices\n" }
+        return "\(report.archive): \(report.trainSlices) train and \(report.testSlices) test slices of "
+            + "\(report.patients) patients\n" + types.joined()
+            + "\(report.truth): the labels of the test slices\ncontent \(report.contentHash)"
     }
 }

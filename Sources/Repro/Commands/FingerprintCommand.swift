@@ -18,7 +18,7 @@ struct FingerprintCommand: ParsableCommand {
     @Option(help: "A manifest that the files must match: from unpack, from this command or from sha256sum.")
     var check: String?
     @Option(help: "Threads that hash files; changes nothing but the time.")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
+    var threads = Machine.availableProcessors
     @Flag(help: "Print the result as JSON.")
     var json = false
 
@@ -40,24 +40,21 @@ struct FingerprintCommand: ParsableCommand {
             }
             expected = try Manifest(parsing: String(decoding: data, as: UTF8.self), name: check)
         }
-        let log = ProgressLog()
-        let found = try Fingerprint.manifest(of: paths, threads: threads) { done, all in
-            log.note("hashed \(done) of \(all) files")
-        }
+        let progress = Progress.standard(quiet: false)
+        let found = try Fingerprint.manifest(
+            of: paths, threads: threads, progress: progress.reporting("fingerprint", unit: "files"))
+        progress.end()
         guard let expected else {
-            print(
-                json ? try JSONReport.text(Listing(rootHash: found.rootHash, files: found.entries)) : found.text,
-                terminator: "")
-            if json { print() }
-            return
+            let listing = Listing(rootHash: found.rootHash, files: found.entries)
+            return Console.result(json ? try JSON.encode(listing) : String(found.text.dropLast()))
         }
         let differences = expected.differences(from: found)
         if json {
-            print(try JSONReport.text(differences))
+            Console.result(try JSON.encode(differences))
         } else {
-            for path in differences.missing { print("missing \(path)") }
-            for path in differences.extra { print("extra   \(path)") }
-            for path in differences.changed { print("changed \(path)") }
+            for path in differences.missing { Console.result("missing \(path)") }
+            for path in differences.extra { Console.result("extra   \(path)") }
+            for path in differences.changed { Console.result("changed \(path)") }
         }
         guard differences.isEmpty else {
             throw Failure(
@@ -65,6 +62,8 @@ struct FingerprintCommand: ParsableCommand {
                 "\(differences.missing.count) missing, \(differences.extra.count) extra, \(differences.changed.count) changed of \(expected.entries.count) files in \(check ?? "")."
             )
         }
-        if !json { print("all \(expected.entries.count) files are as in \(check ?? ""), root \(found.rootHash)") }
+        if !json {
+            Console.result("all \(expected.entries.count) files are as in \(check ?? ""), root \(found.rootHash)")
+        }
     }
 }

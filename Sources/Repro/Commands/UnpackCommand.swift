@@ -21,16 +21,13 @@ struct UnpackCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let log = ProgressLog()
-        let (report, _) = try Unpacker(archive: archive, destination: into).run { files, bytes in
-            log.note("unpacked \(files) files, \(bytes >> 20) MiB")
-        }
-        if json {
-            print(try JSONReport.text(report))
-        } else {
-            print("\(report.folder): \(report.files) files, \(report.alreadyThere) of them already there")
-            print("root \(report.rootHash)")
-        }
+        let progress = Progress.standard(quiet: false)
+        let (report, _) = try Unpacker(archive: archive, destination: into)
+            .run(progress: progress.reporting("unpack", unit: "MiB"))
+        progress.end()
+        let text =
+            "\(report.folder): \(report.files) files, \(report.alreadyThere) of them already there\nroot \(report.rootHash)"
+        Console.result(json ? try JSON.encode(report) : text)
         guard report.refused.isEmpty else {
             let list = report.refused.map { "  \($0.member): \($0.reason)" }.joined(separator: "\n")
             throw Failure(

@@ -50,6 +50,8 @@ final class ArchiveWriter {
 
     private func failure(_ action: String) -> Failure {
         let reason = archive_error_string(archive).map { String(cString: $0) } ?? "unknown reason"
-        return Failure(.inputOutput, "\(path): cannot \(action): \(reason). Check the folder and its free space.")
+        let cause = archive_errno(archive) > 0 ? " (\(String(cString: strerror(archive_errno(archive)))))" : ""
+        return Failure(
+            .inputOutput, "\(path): cannot \(action): \(reason)\(cause). Check the folder and its free space.")
     }
 }

@@ -17,6 +17,10 @@ final class ArchiveReader {
     private let archive: OpaquePointer
     private var current: Member?
     private(set) var membersSeen = 0
+    /// Bytes of the archive's file.
+    let size: Int
+    /// How many of these the reader has come to; it may jump to and fro.
+    var position: Int { Int(archive_filter_bytes(archive, -1)) }
 
     /// - Throws: ``Failure``: `inputMissing` if there is no such file, `badInput` if it is no archive.
     init(path: String) throws {
@@ -26,6 +30,8 @@ final class ArchiveReader {
         }
         guard let archive = archive_read_new() else { throw Failure(.bug, "libarchive gave no reader") }
         self.archive = archive
+        var status = stat()
+        size = stat(path, &status) == 0 ? Int(status.st_size) : 0
         // Only these: libarchive would take a text file for an mtree archive, and run programs for rare compressions.
         for support in [
             archive_read_support_format_zip, archive_read_support_format_tar, archive_read_support_format_7zip,

@@ -27,10 +27,10 @@ struct Unpacker {
         var refused: [Refusal] = []
     }
 
-    /// - Parameter progress: called after each member with the number of files and bytes so far.
+    /// - Parameter progress: called after each member with the MiB of the archive that are done and those of all.
     /// - Throws: ``Failure``: `inputMissing` without an archive, `badInput` if it is damaged, truncated, encrypted, empty or none,
     ///   `inputOutput` if a file cannot be written. Whole members stay; no manifest is written.
-    func run(progress: (_ files: Int, _ bytes: Int64) -> Void = { _, _ in }) throws -> (
+    func run(progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }) throws -> (
         report: Report, manifest: Manifest
     ) {
         var isFolder: ObjCBool = false
@@ -70,7 +70,7 @@ struct Unpacker {
                 report.bytes += written.size
             }
             report.files += 1
-            progress(report.files, report.bytes)
+            progress(reader.position >> 20, reader.size >> 20)
         }
         guard report.files > 0 || !report.refused.isEmpty else {
             throw Failure(.badInput, "\(archive): an archive without any file. Give the competition's archive.")
@@ -81,8 +81,8 @@ struct Unpacker {
         return (report, manifest)
     }
 
-    private func fingerprintFolder(progress: (Int, Int64) -> Void) throws -> (report: Report, manifest: Manifest) {
-        let manifest = try Fingerprint.manifest(of: [archive], threads: 1) { done, _ in progress(done, 0) }
+    private func fingerprintFolder(progress: (Int, Int) -> Void) throws -> (report: Report, manifest: Manifest) {
+        let manifest = try Fingerprint.manifest(of: [archive], threads: 1, progress: progress)
         let report = Report(
             folder: archive, rootHash: manifest.rootHash, files: manifest.entries.count,
             alreadyThere: manifest.entries.count)

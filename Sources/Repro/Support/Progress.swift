@@ -56,6 +56,16 @@ final class Progress: Sendable {
         }
     }
 
+    /// For work that knows its size only when it has begun: the first call begins a step, the others advance it.
+    func reporting(_ title: String, unit: String) -> (_ done: Int, _ all: Int) -> Void {
+        var hasBegun = false
+        return { done, all in
+            if !hasBegun { self.begin(title, total: all, unit: unit) }
+            hasBegun = true
+            self.advance(to: done)
+        }
+    }
+
     /// Ends the step and takes its bar away.
     func end() {
         step.withLock {
