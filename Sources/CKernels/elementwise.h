@@ -116,8 +116,7 @@ static void broadcast(const float *s, float *y, int64_t pixels, int64_t stride, 
         FOR_LANES(stride) put(y + p * stride + lane, load(s + lane), accumulate);
 }
 
-/// The winner is the first maximum in the order of the window, as in PyTorch; its index in the window is kept,
-/// unless `winner` is null: prediction needs none.
+/// The winner is the first maximum in the order of the window, as in PyTorch; its index in the window is kept.
 static void maxPool(const CKPooling *pool, const float *x, float *y, uint8_t *winner, int32_t row0, int32_t row1) {
     const int64_t stride = pool->pixelStride;
     for (int32_t row = row0; row < row1; row++)
@@ -141,8 +140,7 @@ static void maxPool(const CKPooling *pool, const float *x, float *y, uint8_t *wi
                 if (!winner) continue;
                 int32_t indices[WIDTH];
                 memcpy(indices, &index, sizeof indices);
-                if (winner)
-                    for (int i = 0; i < WIDTH; i++) winner[out + i] = (uint8_t)indices[i];
+                for (int i = 0; i < WIDTH; i++) winner[out + i] = (uint8_t)indices[i];
             }
 }
 

@@ -10,13 +10,17 @@ struct Program: ParsableCommand {
         version: programVersion,
         subcommands: [
             AuditCommand.self,
+            BenchCommand.self,
             BlendCommand.self,
             CatalogCommand.self,
             DemoDataCommand.self,
             FingerprintCommand.self,
+            PlanCommand.self,
+            PredictCommand.self,
             RecipesCommand.self,
             ReproduceCommand.self,
             ScoreCommand.self,
+            TrainCommand.self,
             UnpackCommand.self,
             VerifyCommand.self,
         ])

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Repro
@@ -15,18 +16,22 @@ import Testing
     private func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder).sorted() }
 
     /// Trains until the end, or dies before a step; returns the final state and how many steps this process did.
-    private func train(key: String = "k", dyingAt death: Int = .max, interval: Double = 1e9) throws -> (
+    private func train(key: String = "k", dyingAt death: Int = .max, interval: Double = 10) throws -> (
         state: String, steps: Int
     ) {
         var checkpoints = try CheckpointFolder(folder: folder, key: key)
         let newest = checkpoints.newest()
         var state = newest.map { String(decoding: $0.bytes, as: UTF8.self) } ?? ""
         var (now, done) = (newest?.steps ?? 0, 0)
-        let loop = TrainingLoop(stepsPerEpoch: 4, lastEpoch: 2, checkpointInterval: interval, clock: { 0 })
+        // A step takes a second: four make an epoch, so that its end is worth a checkpoint and nothing between.
+        let clock = Mutex(0.0)
+        let loop = TrainingLoop(
+            stepsPerEpoch: 4, lastEpoch: 2, checkpointInterval: interval, clock: { clock.withLock { $0 } })
         try loop.run(
             from: now, checkpoints: &checkpoints,
             step: {
                 now += 1
+                clock.withLock { $0 += 1 }
                 guard now != death else { throw Killed() }
                 done += 1
                 state += "\(now),"
@@ -51,6 +56,13 @@ import Testing
         let resumed = try train(interval: 0)
         #expect(resumed.state == whole)
         #expect(resumed.steps == 13 - step)
+    }
+
+    @Test("epochs too short to be worth a checkpoint leave none but the last")
+    func shortEpochs() throws {
+        #expect(throws: Killed.self) { try train(dyingAt: 12, interval: 1000) }
+        #expect(try train(interval: 1000).steps == 12)
+        #expect(try names() == ["checkpoints.json", "epoch2.safetensors"])
     }
 
     @Test("only the checkpoint that predicts is left at the end")

@@ -34,12 +34,14 @@ import Testing
             _ epochs: Int, _ batch: Int, _ rate: Double, _ milestones: [Int], _ gamma: Double, _ snapshot: Int
         ) -> Recipe.FoldTraining {
             .init(
-                epochs: epochs, batch: batch, learningRate: rate, milestones: milestones, gamma: gamma, snapshot: snapshot)
+                epochs: epochs, batch: batch, learningRate: rate, milestones: milestones, gamma: gamma,
+                snapshot: snapshot)
         }
         // From the original's configuration files; the snapshots from its prediction scripts, but for efficientnet-b3's folds 0
         // to 2, where the epoch that those ask for never existed.
         #expect(
-            recipe.training(of: .seResNeXt50)?.folds == Array(repeating: fold(3, 28, 6e-5, [1, 2], 2.0 / 3, 2), count: 5))
+            recipe.training(of: .seResNeXt50)?.folds
+                == Array(repeating: fold(3, 28, 6e-5, [1, 2], 2.0 / 3, 2), count: 5))
         #expect(
             recipe.training(of: .efficientNetB3)?.folds == [
                 fold(3, 32, 6e-5, [1, 2], 2.0 / 3, 2), fold(3, 24, 6e-5, [1, 2], 2.0 / 3, 2),
@@ -60,7 +62,10 @@ import Testing
         #expect(recipe.seed == 20)
         #expect(recipe.folds == .init(count: 5, seed: 10))
         #expect(recipe.imageSize == 512)
-        #expect(recipe.windows == [.init(center: 40, width: 80), .init(center: 80, width: 200), .init(center: 40, width: 380)])
+        #expect(
+            recipe.windows == [
+                .init(center: 40, width: 80), .init(center: 80, width: 200), .init(center: 40, width: 380),
+            ])
         #expect(recipe.augmentation.scale == 0.7...1)
         #expect(recipe.augmentation.aspectRatio == 3.0 / 4...4.0 / 3)
         #expect(recipe.augmentation.flipProbability == 0.5)
@@ -69,12 +74,15 @@ import Testing
         #expect(recipe.lossWeights == HemorrhageType.allCases.map { $0 == .any ? 2 : 1 })
         #expect(recipe.testTimeDraws == 5)
         #expect(recipe.clip == .init(score: 1e-5, submission: 1e-6))
-        #expect(recipe.backbones.map(\.pretrained) == [
-            "resnet34-333f7ec4.pth", "se_resnext50_32x4d-a260b3a4.pth", "efficientnet-b3-5fb5a3c3.pth",
-        ])
-        let weights = recipe.blends.map { blend in Backbone.allCases.map { backbone in
-            blend.parts.first { $0.backbone == backbone }?.weight
-        } }
+        #expect(
+            recipe.backbones.map(\.pretrained) == [
+                "resnet34-333f7ec4.pth", "se_resnext50_32x4d-a260b3a4.pth", "efficientnet-b3-5fb5a3c3.pth",
+            ])
+        let weights = recipe.blends.map { blend in
+            Backbone.allCases.map { backbone in
+                blend.parts.first { $0.backbone == backbone }?.weight
+            }
+        }
         #expect(weights == [[0.15, 0.5, 0.35], [0.3, 0.4, 0.3]])
     }
 
@@ -82,7 +90,8 @@ import Testing
     func unknownKey() throws {
         let message = try complaint(replacing: "grains: 8", with: "grain: 8")
         let yaml = try demo()
-        let line = try #require(yaml.split(separator: "\n", omittingEmptySubsequences: false).firstIndex { $0.hasPrefix("grains") })
+        let line = try #require(
+            yaml.split(separator: "\n", omittingEmptySubsequences: false).firstIndex { $0.hasPrefix("grains") })
         #expect(message.hasPrefix("mine.yaml:\(line + 1):1: grain: unknown key."))
         #expect(message.contains("grains"))
     }
@@ -106,9 +115,15 @@ import Testing
             ("snapshot: 4", "snapshot: 5", "folds[0].snapshot: expected one of the 5 epochs 0 to 4, found 5"),
             ("milestones: [3, 4]", "milestones: [4, 3]", "milestones: expected epochs in ascending order"),
             ("efficientnet-b3: 0.35", "efficientnet-b3: 0.3", "weights: expected weights that add up to 1"),
-            ("efficientnet-b3: 0.35", "resnet50: 0.35", "expected one of resnet34, se_resnext50_32x4d, efficientnet-b3"),
+            (
+                "efficientnet-b3: 0.35", "resnet50: 0.35",
+                "expected one of resnet34, se_resnext50_32x4d, efficientnet-b3"
+            ),
             ("  - {center: 40, width: 380}\n", "", "windows: expected 3 windows"),
-            ("folds: [*fold, *fold, *fold, *fold, *fold]", "folds: [*fold]", "folds: expected 5 entries, one a fold, found 1"),
+            (
+                "folds: [*fold, *fold, *fold, *fold, *fold]", "folds: [*fold]",
+                "folds: expected 5 entries, one a fold, found 1"
+            ),
             ("name: blend-30-40-30", "name: blend-15-50-35", "is the name of an earlier blend"),
             ("name: demo", "name: ../demo", "only letters, digits"),
         ])

@@ -18,7 +18,8 @@ struct ReproduceCommand: ParsableCommand {
     @OptionGroup var work: WorkOptions
     @OptionGroup var engine: EngineOptions
 
-    @Option(help: ArgumentHelp("Compare with this file of golden hashes instead of the built-in ones.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Compare with this file of golden hashes instead of the built-in ones.", valueName: "file"))
     var golden: String?
 
     @Flag(help: "Print JSON for machines.")

@@ -7,14 +7,17 @@ extension Backbone: ExpressibleByArgument {}
 
 /// Options that every command that runs networks has.
 struct EngineOptions: ParsableArguments {
-    @Option(help: "The arithmetic of matrix products: exact, or openblas, whose bits depend on the library and processor.")
+    @Option(
+        help: "The arithmetic of matrix products: exact, or openblas, whose bits depend on the library and processor.")
     var math = Arithmetic.exact
 
     @Option(help: "How many threads work; results do not depend on it. Default: as many as processors.")
     var threads = Machine.availableProcessors
 
     func validate() throws {
-        guard (1...1024).contains(threads) else { throw ValidationError("--threads: expected 1 to 1024, found \(threads).") }
+        guard (1...1024).contains(threads) else {
+            throw ValidationError("--threads: expected 1 to 1024, found \(threads).")
+        }
         // A wrong REPRO_ISA is the user's to mend, before anything runs.
         do { _ = try InstructionSet.chosen() } catch { throw ValidationError("\(error)") }
     }
@@ -25,7 +28,9 @@ struct WorkOptions: ParsableArguments {
     @Option(help: "A built-in recipe's name (`repro recipes` lists them) or the path of a .yaml file.")
     var recipe = "demo"
 
-    @Option(help: ArgumentHelp("The competition's archive or its unpacked folder; not for the demo.", valueName: "file-or-dir"))
+    @Option(
+        help: ArgumentHelp(
+            "The competition's archive or its unpacked folder; not for the demo.", valueName: "file-or-dir"))
     var archive: String?
 
     @Option(help: ArgumentHelp("The work directory. Default: work/ and the recipe's name.", valueName: "dir"))

@@ -24,7 +24,8 @@ final class Competition {
         guard let sample = found.sampleSubmission else {
             throw Failure(
                 .inputMissing,
-                "\(found.root)/stage_\(found.stage)_sample_submission.csv: not there. It lists the rows of a submission and belongs to the competition's archive.")
+                "\(found.root)/stage_\(found.stage)_sample_submission.csv: not there. It lists the rows of a submission and belongs to the competition's archive."
+            )
         }
         return sample
     }
@@ -35,7 +36,9 @@ final class Competition {
     func slices(in split: Split) throws -> [CatalogSlice] {
         if let read { return split == .train ? read.train : read.test }
         let input = try located().root
-        let slices = (train: try catalog.slices(in: .train, root: input), test: try catalog.slices(in: .test, root: input))
+        let slices = (
+            train: try catalog.slices(in: .train, root: input), test: try catalog.slices(in: .test, root: input)
+        )
         read = slices
         return split == .train ? slices.train : slices.test
     }

@@ -12,7 +12,8 @@ struct Engine {
         let training = backbone.folds[fold]
         return TrainingSettings(
             backbone: backbone.backbone, imageSize: recipe.imageSize, batchSize: training.batch, grains: recipe.grains,
-            learningRate: training.learningRate, milestones: training.milestones, gamma: training.gamma, seed: recipe.seed,
+            learningRate: training.learningRate, milestones: training.milestones, gamma: training.gamma,
+            seed: recipe.seed,
             lossWeights: NetworkOrder.reordered(fromFileOrder: recipe.lossWeights).map { Float($0) },
             windows: recipe.windows, augmentation: recipe.augmentation,
             batchNormMomentum: backbone.batchNormMomentum.map { Float($0) })
@@ -34,7 +35,8 @@ struct Engine {
         }
         if let newest { progress.note("\(name): going on after step \(newest.steps) of \(loop.totalSteps)") }
         progress.begin(
-            name, total: loop.totalSteps * settings.batchSize, unit: "images", done: (newest?.steps ?? 0) * settings.batchSize)
+            name, total: loop.totalSteps * settings.batchSize, unit: "images",
+            done: (newest?.steps ?? 0) * settings.batchSize)
         defer { progress.end() }
         try loop.run(
             from: newest?.steps ?? 0, checkpoints: &checkpoints, step: { _ = try trainer.step() },

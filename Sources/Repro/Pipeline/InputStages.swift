@@ -11,7 +11,9 @@ struct InputStages {
     let competition: Competition
 
     func all() throws -> [Stage] {
-        guard let archive else { return [try demoStage(), try unpackStage(folder.path(WorkFolder.demoArchive)), try catalogStage()] }
+        guard let archive else {
+            return [try demoStage(), try unpackStage(folder.path(WorkFolder.demoArchive)), try catalogStage()]
+        }
         return [Self.isFolder(archive) ? fingerprintStage(archive) : try unpackStage(archive), try catalogStage()]
     }
 
@@ -34,10 +36,13 @@ struct InputStages {
     /// fingerprint of what came out of it does not.
     private func identity(of archive: String) throws -> String {
         guard let attributes = try? FileManager.default.attributesOfItem(atPath: archive),
-            let bytes = (attributes[.size] as? NSNumber)?.intValue, let modified = attributes[.modificationDate] as? Date
+            let bytes = (attributes[.size] as? NSNumber)?.intValue,
+            let modified = attributes[.modificationDate] as? Date
         else {
             throw Failure(
-                .inputMissing, "\(archive): there is no such file or folder. Give --archive the competition's zip or its unpacked folder.")
+                .inputMissing,
+                "\(archive): there is no such file or folder. Give --archive the competition's zip or its unpacked folder."
+            )
         }
         return try JSON.encode(
             ArchiveIdentity(bytes: bytes, modified: modified.timeIntervalSinceReferenceDate), indented: false)
@@ -51,10 +56,13 @@ struct InputStages {
         ) { _ in
             progress.begin("unpack", total: 0, unit: "files")
             defer { progress.end() }
-            let (report, _) = try Unpacker(archive: archive, destination: folder.path(WorkFolder.inputs)).run { files, _ in
+            let (report, _) = try Unpacker(archive: archive, destination: folder.path(WorkFolder.inputs)).run {
+                files, _ in
                 progress.advance(to: files)
             }
-            for refusal in report.refused { progress.note("\(archive): \(refusal.member) was not unpacked: \(refusal.reason)") }
+            for refusal in report.refused {
+                progress.note("\(archive): \(refusal.member) was not unpacked: \(refusal.reason)")
+            }
             competition.reset()
         }
         stage.resumes = true
@@ -93,7 +101,8 @@ struct InputStages {
     private func catalogStage() throws -> Stage {
         Stage(
             name: "catalog", needs: ["unpack"],
-            settings: try JSON.encode(CatalogStageSettings(folds: recipe.folds, catalog: recipe.catalog), indented: false),
+            settings: try JSON.encode(
+                CatalogStageSettings(folds: recipe.folds, catalog: recipe.catalog), indented: false),
             outputs: [.init(path: WorkFolder.catalog, hash: { try Catalog(path: $0).contentFingerprint() })]
         ) { _ in
             competition.reset()
@@ -119,7 +128,8 @@ struct InputStages {
         guard let demo = recipe.demoData else {
             throw Failure(
                 .inputMissing,
-                "the recipe \(recipe.name) needs the competition's data. Give --archive the zip from Kaggle or its unpacked folder.")
+                "the recipe \(recipe.name) needs the competition's data. Give --archive the zip from Kaggle or its unpacked folder."
+            )
         }
         let settings = DemoSettings(patients: demo.patients, size: demo.size, seed: demo.seed, threads: threads)
         let written = Written()
@@ -129,7 +139,8 @@ struct InputStages {
         ) { _ in
             defer { progress.end() }
             progress.begin("demo-data", total: 0, unit: "slices")
-            written.contentHash = try DemoCompetition(settings: settings).write(to: folder.path(WorkFolder.demo)) { done, _ in
+            written.contentHash = try DemoCompetition(settings: settings).write(to: folder.path(WorkFolder.demo)) {
+                done, _ in
                 progress.advance(to: done)
             }.contentHash
         }

@@ -18,13 +18,22 @@ struct ModelStages {
     func all() throws -> [Stage] {
         var stages: [Stage] = []
         for backbone in recipe.backbones {
-            let start = try backbone.pretrained.map { try PretrainedFile.locate($0, in: pretrained) }
+            let start = try start(of: backbone)
             for fold in 0..<recipe.folds.count {
                 stages.append(try trainStage(backbone, fold: fold, start: start))
                 stages.append(try predictStage(backbone, fold: fold))
             }
         }
         return stages
+    }
+
+    /// The training alone of one backbone and fold.
+    func trainStage(_ backbone: Recipe.BackboneTraining, fold: Int) throws -> Stage {
+        try trainStage(backbone, fold: fold, start: start(of: backbone))
+    }
+
+    private func start(of backbone: Recipe.BackboneTraining) throws -> PretrainedFile? {
+        try backbone.pretrained.map { try PretrainedFile.locate($0, in: pretrained) }
     }
 
     static func trainName(_ backbone: Backbone, _ fold: Int) -> String { "train/\(backbone.rawValue)/fold\(fold)" }
@@ -55,7 +64,9 @@ struct ModelStages {
             let batch = backbone.folds[fold].batch
             guard slices.count >= batch else {
                 throw Failure(
-                    .badInput, "\(name): \(slices.count) slices to train on are fewer than a batch of \(batch). Is the catalog of the right data?")
+                    .badInput,
+                    "\(name): \(slices.count) slices to train on are fewer than a batch of \(batch). Is the catalog of the right data?"
+                )
             }
             let loop = TrainingLoop(
                 stepsPerEpoch: slices.count / batch, lastEpoch: snapshot, checkpointInterval: checkpointInterval,
@@ -63,7 +74,8 @@ struct ModelStages {
             var checkpoints = try CheckpointFolder(
                 folder: folder.path(WorkFolder.model(backbone.backbone, fold: fold)), key: key)
             try engine.train(
-                loop, checkpoints: &checkpoints, settings: settings, slices: slices, source: try competition.store().image,
+                loop, checkpoints: &checkpoints, settings: settings, slices: slices,
+                source: try competition.store().image,
                 start: start, name: name, progress: progress)
         }
         stage.resumes = true
@@ -109,7 +121,9 @@ struct ModelStages {
                     progress: progress)
                 try AtomicFile.write(table.csv(), to: folder.path("\(out)/\(file).csv"))
             }
-            for file in ["oof", "test"] { try? FileManager.default.removeItem(atPath: folder.path("\(out)/\(file).partial")) }
+            for file in ["oof", "test"] {
+                try? FileManager.default.removeItem(atPath: folder.path("\(out)/\(file).partial"))
+            }
         }
         stage.resumes = true
         return stage

@@ -3,7 +3,9 @@ import Submit
 
 /// The order of a network's six outputs, which is not that of the label file; this is the only place that knows both.
 enum NetworkOrder {
-    static let types: [HemorrhageType] = [.any, .epidural, .subdural, .subarachnoid, .intraventricular, .intraparenchymal]
+    static let types: [HemorrhageType] = [
+        .any, .epidural, .subdural, .subarachnoid, .intraventricular, .intraparenchymal,
+    ]
 
     /// 1 for each type that a slice has, 0 for the others. A slice that is listed twice has its labels once.
     static func targets(of labels: [HemorrhageType]) -> [Float] { types.map { labels.contains($0) ? 1 : 0 } }

@@ -9,7 +9,8 @@ struct PretrainedFile: Sendable {
     /// Where the original's starting weights were published.
     private static let sources = [
         "resnet34-333f7ec4.pth": "https://download.pytorch.org/models/resnet34-333f7ec4.pth",
-        "se_resnext50_32x4d-a260b3a4.pth": "http://data.lip6.fr/cadene/pretrainedmodels/se_resnext50_32x4d-a260b3a4.pth",
+        "se_resnext50_32x4d-a260b3a4.pth":
+            "http://data.lip6.fr/cadene/pretrainedmodels/se_resnext50_32x4d-a260b3a4.pth",
         "efficientnet-b3-5fb5a3c3.pth":
             "https://github.com/lukemelas/EfficientNet-PyTorch/releases/download/1.0/efficientnet-b3-5fb5a3c3.pth",
     ]
@@ -21,7 +22,9 @@ struct PretrainedFile: Sendable {
         let origin = sources[name].map { " It was published at \($0)" } ?? ""
         guard let folder else {
             throw Failure(
-                .inputMissing, "the recipe starts from the ImageNet weights \(name). Give --pretrained the folder that has them.\(origin)")
+                .inputMissing,
+                "the recipe starts from the ImageNet weights \(name). Give --pretrained the folder that has them.\(origin)"
+            )
         }
         let path = "\(folder)/\(name)"
         guard FileManager.default.isReadableFile(atPath: path) else {
@@ -30,7 +33,9 @@ struct PretrainedFile: Sendable {
         let hash = try Digest.sha256(file: path)
         if let expected = modelZooHash(inFileName: name), !hash.hasPrefix(expected) {
             throw Failure(
-                .badInput, "\(path): its SHA-256 begins with \(hash.prefix(8)), its name says \(expected): it is damaged or another file. Get it again.\(origin)")
+                .badInput,
+                "\(path): its SHA-256 begins with \(hash.prefix(8)), its name says \(expected): it is damaged or another file. Get it again.\(origin)"
+            )
         }
         return PretrainedFile(path: path, sha256: hash)
     }

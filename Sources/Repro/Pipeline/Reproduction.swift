@@ -20,6 +20,7 @@ struct Reproduction {
     let options: Options
     let progress: Progress
     let competition: Competition
+    let engine: Engine
 
     init(folder: WorkFolder, recipe: Recipe, options: Options, progress: Progress) {
         self.folder = folder
@@ -28,6 +29,7 @@ struct Reproduction {
         self.progress = progress
         competition = Competition(
             folder: folder, recipe: recipe, root: InputStages.root(of: options.archive, in: folder))
+        engine = Engine(pool: ThreadPool(threads: options.threads), arithmetic: options.arithmetic)
     }
 
     func inputStages() throws -> [Stage] {
@@ -37,13 +39,14 @@ struct Reproduction {
         ).all()
     }
 
-    func modelStages() throws -> ModelStages {
+    func modelStages() -> ModelStages {
         ModelStages(
             folder: folder, recipe: recipe, competition: competition,
-            engine: Engine(pool: ThreadPool(threads: options.threads), arithmetic: options.arithmetic), progress: progress,
-            pretrained: options.pretrained, checkpointInterval: options.checkpointInterval)
+            engine: engine, progress: progress, pretrained: options.pretrained,
+            checkpointInterval: options.checkpointInterval)
     }
 
+    /// Blends, submissions and scores.
     private func tableStages() throws -> [Stage] {
         let predicting = recipe.backbones.flatMap { backbone in
             (0..<recipe.folds.count).map { ModelStages.predictName(backbone.backbone, $0) }
@@ -56,7 +59,7 @@ struct Reproduction {
 
     func stages() throws -> [Stage] { try inputStages() + modelStages().all() + tableStages() }
 
-    /// Runs what is not up to date and writes the report.
+    /// Brings all stages up to date and writes the report.
     func run(golden: Golden?) throws -> RunSummary {
         // Built before anything runs: a missing file of weights is said now, not after hours of unpacking.
         let stages = try stages()
@@ -69,8 +72,14 @@ struct Reproduction {
         return summary
     }
 
+    /// Brings some stages up to date, all that they need among them.
+    func run(_ stages: [Stage]) throws -> [StageRunner.Outcome] {
+        var record = try openRecord()
+        return try StageRunner(folder: folder.root, progress: progress).run(stages, record: &record)
+    }
+
     /// The record of earlier runs in this folder, marked with this run's recipe and machine.
-    func openRecord() throws -> RunRecord {
+    private func openRecord() throws -> RunRecord {
         var record =
             try RunRecord.load(from: folder.root)
             ?? RunRecord(program: programVersion, recipe: recipe, machine: .current, threads: options.threads)

@@ -11,13 +11,16 @@ final class SliceStore: Sendable {
         var bytes = 0
     }
 
+    /// A gigabyte: all of a demo, a small part of the competition.
+    static let defaultCapacity = 1 << 30
+
     private let paths: [String: String]
     private let repairsWrap: Bool
     private let capacity: Int
     private let kept = Mutex(Kept())
 
     /// - Parameter capacity: the most bytes of pixels that are kept; what does not fit is read anew each time.
-    init(slices: [CatalogSlice], repairsWrap: Bool, capacity: Int = 1 << 30) {
+    init(slices: [CatalogSlice], repairsWrap: Bool, capacity: Int = SliceStore.defaultCapacity) {
         paths = Dictionary(slices.map { ($0.id, $0.path) }) { first, _ in first }
         self.repairsWrap = repairsWrap
         self.capacity = capacity

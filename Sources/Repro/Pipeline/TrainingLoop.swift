@@ -7,7 +7,7 @@ struct TrainingLoop {
     let stepsPerEpoch: Int
     /// The training ends after this epoch, counted from 0: its weights predict, and later ones could not change them.
     let lastEpoch: Int
-    /// Seconds between checkpoints inside an epoch.
+    /// Seconds between checkpoints inside an epoch; at an epoch's end, a tenth of it is enough.
     let checkpointInterval: Double
     let clock: @Sendable () -> Double
 
@@ -27,7 +27,9 @@ struct TrainingLoop {
             try step()
             report(done)
             let endsEpoch = done % stepsPerEpoch == 0
-            guard endsEpoch || clock() - lastSaved >= checkpointInterval else { continue }
+            // An epoch's end is a good place to go on from, but one of seconds is not worth hundreds of megabytes.
+            let patience = endsEpoch ? checkpointInterval / 10 : checkpointInterval
+            guard done == totalSteps || clock() - lastSaved >= patience else { continue }
             let name = endsEpoch ? CheckpointFolder.name(epoch: done / stepsPerEpoch - 1) : "step\(done).safetensors"
             try checkpoints.save(try snapshot(), name: name, steps: done)
             lastSaved = clock()

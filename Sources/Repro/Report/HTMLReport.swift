@@ -62,7 +62,8 @@ struct HTMLReport {
         return table(
             ["what", ""],
             [
-                row(["program", "repro \(escape(summary.program))"]), row(["arithmetic", escape(summary.math.rawValue)]),
+                row(["program", "repro \(escape(summary.program))"]),
+                row(["arithmetic", escape(summary.math.rawValue)]),
                 row(["threads", "\(summary.threads)"]),
                 row(["processor", escape("\(machine.processor), \(machine.processors)")]),
                 row(["memory", Numbers.bytes(machine.memoryBytes)]),

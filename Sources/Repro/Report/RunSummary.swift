@@ -39,7 +39,8 @@ struct RunSummary: Sendable, Encodable {
         stages = outcomes.map { outcome in
             StageLine(
                 name: outcome.name, hash: outcome.hash, golden: golden?.stages[outcome.name],
-                verdict: golden?.verdict(on: outcome, exactMath: arithmetic == .exact) ?? .unknown, seconds: outcome.seconds)
+                verdict: golden?.verdict(on: outcome, exactMath: arithmetic == .exact) ?? .unknown,
+                seconds: outcome.seconds)
         }
         let known = Set(outcomes.map(\.name))
         goldenWithoutStage = (golden?.stages.keys.filter { !known.contains($0) } ?? []).sorted()

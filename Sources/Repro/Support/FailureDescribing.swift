@@ -1,4 +1,6 @@
 import Foundation
+import Metrics
+import Nets
 import Submit
 
 extension Failure {
@@ -10,6 +12,14 @@ extension Failure {
         case let error as TableError:
             self.init(.badInput, error.description)
         case let error as GoldenError:
+            self.init(.badInput, error.description)
+        case let error as ScoringError:
+            self.init(.badInput, error.description)
+        case let error as NetsError:
+            self.init(.badInput, error.description)
+        case let error as CheckpointError:
+            self.init(.badInput, error.description)
+        case let error as SliceError:
             self.init(.badInput, error.description)
         case let error as CocoaError:
             self.init(.inputOutput, Self.describe(error))

@@ -1,0 +1,85 @@
+import ArgumentParser
+import Foundation
+import Nets
+
+struct BenchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Measure how fast this machine trains and predicts, and how much memory that takes.",
+        discussion: """
+            Each backbone is measured in a process of its own, so that its peak memory is its own.
+
+            repro bench --size 224 --batch 8 --json
+            """)
+
+    @OptionGroup var engine: EngineOptions
+
+    @Option(help: "Measure only this backbone.")
+    var backbone: Backbone?
+
+    @Option(help: ArgumentHelp("The network's input in pixels.", valueName: "px"))
+    var size = 224
+
+    @Option(help: ArgumentHelp("Images at a time.", valueName: "n"))
+    var batch = 8
+
+    @Option(help: "Each measurement goes on for at least this long.")
+    var seconds = 2.0
+
+    @Flag(help: "Print JSON for machines.")
+    var json = false
+
+    func validate() throws {
+        guard (32...2048).contains(size) else { throw ValidationError("--size: expected 32 to 2048.") }
+        guard (2...4096).contains(batch) else { throw ValidationError("--batch: expected 2 to 4096.") }
+        guard (0...3600).contains(seconds) else { throw ValidationError("--seconds: expected 0 to 3600.") }
+    }
+
+    func run() throws {
+        let results = try backbone.map { [try measure($0)] } ?? Backbone.allCases.map(measureApart)
+        if json { return Console.result(try JSON.encode(results)) }
+        var table = TextTable([
+            ("backbone", .left), ("size", .right), ("batch", .right), ("threads", .right), ("train images/s", .right),
+            ("predict images/s", .right), ("peak memory", .right),
+        ])
+        for result in results {
+            table.add(
+                result.backbone.rawValue, "\(result.size)", "\(result.batch)", "\(result.threads)",
+                Numbers.fixed(result.trainImagesPerSecond, 2), Numbers.fixed(result.predictImagesPerSecond, 2),
+                Numbers.bytes(result.peakMemoryBytes))
+        }
+        Console.result(table.text)
+    }
+
+    private func measure(_ backbone: Backbone) throws -> Benchmark.Result {
+        let engine = Engine(pool: ThreadPool(threads: engine.threads), arithmetic: engine.math)
+        return try Benchmark(backbone: backbone, size: size, batch: batch, engine: engine, seconds: seconds).measure()
+    }
+
+    /// Measures in a child process that runs this same command for one backbone.
+    private func measureApart(_ backbone: Backbone) throws -> Benchmark.Result {
+        let child = Process()
+        child.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        child.arguments = [
+            "bench", "--backbone", backbone.rawValue, "--size", "\(size)", "--batch", "\(batch)", "--seconds",
+            "\(seconds)",
+            "--threads", "\(engine.threads)", "--math", engine.math.rawValue, "--json",
+        ]
+        let output = Pipe()
+        child.standardOutput = output
+        try child.run()
+        let bytes = try output.fileHandleForReading.readToEnd() ?? Data()
+        child.waitUntilExit()
+        guard child.terminationStatus == 0 else {
+            throw Failure(
+                .inputOutput,
+                "measuring \(backbone.rawValue) ended with status \(child.terminationStatus). Is there enough memory?")
+        }
+        let results = try JSON.decode(
+            [Benchmark.Result].self, from: bytes, name: "the measurement of \(backbone.rawValue)")
+        guard let result = results.first else {
+            throw Failure(.bug, "the measurement of \(backbone.rawValue) is empty.")
+        }
+        return result
+    }
+}
