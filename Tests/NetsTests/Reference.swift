@@ -45,7 +45,7 @@ func referenceValues(_ entry: ParameterTable.Entry) -> [Float] {
     let u = referenceUniform(entry.name, count: entry.shape.reduce(1, *))
     let key = entry.name.split(separator: ".").last ?? ""
     let isNorm: Bool
-    if case .vector(_, .one) = entry.layout { isNorm = true } else { isNorm = false }
+    if case .vector = entry.layout { isNorm = key == "weight" } else { isNorm = false }
     switch key {
     case "running_var": return u.map { Float(0.5 + $0) }
     case "running_mean", "bias": return u.map { Float(0.1 * (2 * $0 - 1)) }

@@ -52,8 +52,10 @@ extension Graph {
             y, reduce: "\(name)._se_reduce", expand: "\(name)._se_expand", squeezed: max(1, inputs / 4),
             activation: .swish)
         y = convolution("\(name)._project_conv", y, outputChannels: channels)
-        y = batchNorm("\(name)._bn2", y, activation: .identity, epsilon: 1e-3, momentum: momentum)
-        guard stride == 1 && inputs == channels else { return y }
+        let isResidual = stride == 1 && inputs == channels
+        y = batchNorm(
+            "\(name)._bn2", y, activation: .identity, epsilon: 1e-3, momentum: momentum, startsAtZero: isResidual)
+        guard isResidual else { return y }
         if probability > 0 { y = dropConnect(y, probability: probability, block: index) }
         return add(y, x, activation: .identity)
     }

@@ -19,7 +19,7 @@ extension Graph {
         var y = convolution("\(name).conv1", x, outputChannels: channels, kernel: 3, stride: stride, padding: (1, 1))
         y = batchNorm("\(name).bn1", y, activation: .relu, momentum: momentum)
         y = convolution("\(name).conv2", y, outputChannels: channels, kernel: 3, padding: (1, 1))
-        y = batchNorm("\(name).bn2", y, activation: .identity, momentum: momentum)
+        y = batchNorm("\(name).bn2", y, activation: .identity, momentum: momentum, startsAtZero: true)
         var shortcut = x
         if stride != 1 || shapes[x].channels != channels {
             shortcut = convolution("\(name).downsample.0", x, outputChannels: channels, stride: stride)

@@ -22,7 +22,7 @@ extension Graph {
             "\(name).conv2", y, outputChannels: width, kernel: 3, stride: stride, padding: (1, 1), groups: 32)
         y = batchNorm("\(name).bn2", y, activation: .relu, momentum: momentum)
         y = convolution("\(name).conv3", y, outputChannels: channels)
-        y = batchNorm("\(name).bn3", y, activation: .identity, momentum: momentum)
+        y = batchNorm("\(name).bn3", y, activation: .identity, momentum: momentum, startsAtZero: true)
         y = squeezeExcite(
             y, reduce: "\(name).se_module.fc1", expand: "\(name).se_module.fc2", squeezed: channels / 16,
             activation: .relu)

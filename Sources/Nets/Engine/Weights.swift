@@ -13,7 +13,9 @@ final class Weights {
     }
 
     /// Starts from nothing: convolutions uniform with the variance of He et al. (2 / fan-in), linear layers and biases as
-    /// PyTorch does, batch norms as the identity. One random stream per array, numbered in the graph's order.
+    /// PyTorch does, batch norms as the identity, or as zero at the end of a residual branch.
+    ///
+    /// One random stream per array, numbered in the graph's order.
     func initialise(seed: UInt64) {
         for (index, entry) in parameterTable.entries.enumerated() {
             var random = Philox(seed: seed, purpose: .initialisation, epoch: 0, sample: UInt32(index))
