@@ -136,7 +136,7 @@ struct LabelTableTests {
             ("ID_a_any,0.5", "neither 0 nor 1"),
             ("ID_a_any,", "neither 0 nor 1"), ("ID_a_any", "expected ID_"), ("ID_any,0", "expected ID_"),
             ("ID_a_any,0,0", "expected ID_"),
-            ("ID__any,0", "expected ID_"),
+            ("ID__any,0", "expected ID_"), ("ID_../../x_any,0", "expected ID_"),
         ])
     func badRows(row: String, expectation: String) {
         let failure = InputFixtures.failure { _ = try parse("ID,Label\nID_a_epidural,0\n\(row)\n") }

@@ -63,7 +63,7 @@ struct CatalogBuilder {
             try? removeDatabase(temporary)
             throw error
         }
-        guard rename(temporary, path) == 0 else { throw systemFailure("write", path) }
+        try publish(temporary, as: path)
     }
 
     private func removeDatabase(_ path: String) throws {

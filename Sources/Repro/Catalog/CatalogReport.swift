@@ -13,7 +13,7 @@ struct CatalogReport: Codable, Sendable, Equatable {
         var droppedByBrainWindow: Int
         /// Left out because a file is missing, unreadable or unlabelled, by reason.
         var skipped: [String: Int]
-        /// The quirks of the data set that original.md of the competition's solution lists, by name.
+        /// The data set's quirks (`docs/inputs.md`), by name.
         var quirks: [String: Int]
         /// Slices by size, `rows x columns`.
         var sizes: [String: Int]

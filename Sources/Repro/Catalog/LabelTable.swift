@@ -88,7 +88,10 @@ private struct LabelParser {
         }
         let fields = row.split(separator: 44, omittingEmptySubsequences: false)
         let parts = fields[0].split(separator: 95, omittingEmptySubsequences: false)
-        guard fields.count == 2, parts.count == 3, parts.allSatisfy({ !$0.isEmpty }) else {
+        // An ID becomes a file name: letters and digits only.
+        guard fields.count == 2, parts.count == 3,
+            parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy(Self.isLetterOrDigit) })
+        else {
             throw problem(line, row, "expected ID_<9 hexadecimal digits>_<type>,<label>.")
         }
         guard let type = Self.types.firstIndex(where: { $0.elementsEqual(parts[2]) }) else {
@@ -99,6 +102,10 @@ private struct LabelParser {
         let slice = index(of: text(fields[0].dropLast(parts[2].count + 1)))
         try note(value, slice: slice, type: type, line: line, row: row)
         if value == 1 { labels[slice].append(HemorrhageType.allCases[type]) }
+    }
+
+    private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
+        (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
     }
 
     private func label(_ field: ArraySlice<UInt8>, line: Int, row: ArraySlice<UInt8>) throws -> Double {

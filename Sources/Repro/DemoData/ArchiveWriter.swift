@@ -44,7 +44,7 @@ final class ArchiveWriter {
     /// Ends the archive and gives it its name.
     func close() throws {
         guard archive_write_close(archive) == ARCHIVE_OK else { throw failure("write") }
-        guard rename(temporary, path) == 0 else { throw systemFailure("rename", path) }
+        try publish(temporary, as: path)
         isOpen = false
     }
 

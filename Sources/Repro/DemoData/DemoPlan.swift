@@ -1,7 +1,7 @@
 import Metrics
 
 /// What the demo competition consists of, before anything is drawn: a pure function of its settings.
-struct DemoSettings: Sendable, Equatable, Codable {
+struct DemoSettings: Sendable, Equatable {
     /// Patients of the training set; the test set has a fifth of that on top.
     var patients = 60
     /// Pixels on the longer side of most slices.

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// Knows the names that are in circulation: `stage_1_` or `stage_2_`, image folders with or without `_images`, with or without
 /// the top folder `rsna-intracranial-hemorrhage-detection`.
-struct CompetitionFolder: Sendable, Equatable, Codable {
+struct CompetitionFolder: Sendable, Equatable {
     /// The folder that the parts lie in.
     var root: String
     /// 2 for the final data, 1 for the first stage's.

@@ -5,7 +5,7 @@ import Foundation
 /// Its text is what `sha256sum` writes, sorted by path, after comment lines that `sha256sum --check` skips. The root hash is the
 /// SHA-256 of the lines sorted by byte value, so that it depends on nothing but paths and contents:
 /// `grep -v '^#' manifest.sha256 | LC_ALL=C sort | sha256sum`.
-struct Manifest: Sendable, Equatable, Codable {
+struct Manifest: Sendable, Equatable {
     struct Entry: Sendable, Equatable, Codable {
         var sha256: String
         /// Relative to the folder, with `/` between names.

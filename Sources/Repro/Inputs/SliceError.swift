@@ -3,7 +3,7 @@
 /// The catalog counts these by ``Kind`` and goes on; a command that needs this one slice ends with the message.
 struct SliceError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The raw value is the `reason` in the catalog's table of skipped files.
-    enum Kind: String, CaseIterable, Sendable, Codable {
+    enum Kind: String, Sendable {
         case unreadable
         case notDICOM = "not-dicom"
         case truncated

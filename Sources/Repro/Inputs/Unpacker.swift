@@ -77,6 +77,8 @@ struct Unpacker {
         }
         let manifest = Manifest(entries.map { .init(sha256: $0.value, path: $0.key) })
         report.rootHash = manifest.rootHash
+        // The members reach the disk before the manifest that vouches for them; one by one would take hours for the real archive.
+        sync()
         try AtomicFile.write(manifest.text, to: manifestPath)
         return (report, manifest)
     }
@@ -159,35 +161,4 @@ struct Unpacker {
             throw Failure(.inputOutput, "\(path): cannot make this folder: \(error.localizedDescription)")
         }
     }
-}
-
-/// A file being written; every error names the path that the user knows it by.
-struct OutputFile: ~Copyable {
-    private let descriptor: Int32
-    private let name: String
-
-    init(at path: String, naming name: String) throws {
-        self.name = name
-        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw systemFailure("create", name) }
-    }
-
-    func append(_ bytes: UnsafeRawBufferPointer) throws {
-        var rest = bytes
-        while !rest.isEmpty {
-            let written = write(descriptor, rest.baseAddress, rest.count)
-            if written < 0 && errno == EINTR { continue }
-            guard written >= 0 else { throw systemFailure("write", name) }
-            rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-        }
-    }
-
-    func close() { _ = Foundation.close(descriptor) }
-}
-
-/// The system's last error as a ``Failure`` with status `inputOutput` that names the path.
-func systemFailure(_ action: String, _ path: String) -> Failure {
-    let reason = String(cString: strerror(errno))
-    let remedy = errno == ENOSPC ? " Free some space and run the same command again; it goes on where it stopped." : ""
-    return Failure(.inputOutput, "\(path): cannot \(action): \(reason).\(remedy)")
 }
