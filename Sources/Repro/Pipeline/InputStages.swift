@@ -54,12 +54,9 @@ struct InputStages {
             name: "unpack", needs: isDemo ? ["demo-data"] : [], settings: isDemo ? "" : try identity(of: archive),
             outputs: [.init(path: WorkFolder.inputs, hash: { try rootHash(of: $0) })]
         ) { _ in
-            progress.begin("unpack", total: 0, unit: "files")
             defer { progress.end() }
-            let (report, _) = try Unpacker(archive: archive, destination: folder.path(WorkFolder.inputs)).run {
-                files, _ in
-                progress.advance(to: files)
-            }
+            let (report, _) = try Unpacker(archive: archive, destination: folder.path(WorkFolder.inputs))
+                .run(progress: progress.reporting("unpack", unit: "MiB"))
             for refusal in report.refused {
                 progress.note("\(archive): \(refusal.member) was not unpacked: \(refusal.reason)")
             }
@@ -75,7 +72,7 @@ struct InputStages {
     private func fingerprintStage(_ archive: String) -> Stage {
         Stage(
             name: "unpack", needs: [], settings: "folder",
-            outputs: [.init(path: WorkFolder.manifest, hash: { _ in try rootHash(of: archive) })]
+            outputs: [.init(path: WorkFolder.manifest, hash: { _ in try rootHash(of: archive) }, subject: archive)]
         ) { _ in
             let manifest = try Fingerprint.manifest(of: [archive], threads: threads)
             try AtomicFile.write(manifest.text, to: folder.path(WorkFolder.manifest))
@@ -85,12 +82,9 @@ struct InputStages {
 
     private func rootHash(of path: String) throws -> String {
         defer { progress.end() }
-        var begun = false
-        return try Fingerprint.manifest(of: [path], threads: threads) { done, all in
-            if !begun { progress.begin("fingerprint", total: all, unit: "files") }
-            begun = true
-            progress.advance(to: done)
-        }.rootHash
+        return try Fingerprint.manifest(
+            of: [path], threads: threads, progress: progress.reporting("fingerprint", unit: "files")
+        ).rootHash
     }
 
     private struct CatalogStageSettings: Encodable {
@@ -107,19 +101,22 @@ struct InputStages {
         ) { _ in
             competition.reset()
             defer { progress.end() }
-            var begun = false
             try competition.catalog.build(
                 CatalogSettings(
                     input: try competition.located(), folds: recipe.folds.count, foldSeed: recipe.folds.seed,
-                    repairsWrap: recipe.catalog.repairWrappedPixels, threads: threads)
-            ) { done, all in
-                if !begun { progress.begin("catalog", total: all, unit: "slices") }
-                begun = true
-                progress.advance(to: done)
-            }
-            for slice in try competition.catalog.skippedSlices().prefix(20) {
-                progress.note("catalog: skipped \(slice.path): \(slice.message)")
-            }
+                    repairsWrap: recipe.catalog.repairWrappedPixels, threads: threads),
+                progress: progress.reporting("catalog", unit: "slices"))
+            try noteSkipped()
+        }
+    }
+
+    /// Says what was left out: the first few with their reasons, and how many there are.
+    private func noteSkipped() throws {
+        let skipped = try competition.catalog.skippedSlices()
+        for slice in skipped.prefix(20) { progress.note("catalog: skipped \(slice.path): \(slice.message)") }
+        if skipped.count > 20 {
+            progress.note(
+                "catalog: \(skipped.count) slices skipped in all; `repro audit` lists them with their reasons")
         }
     }
 
@@ -138,11 +135,9 @@ struct InputStages {
             outputs: [.init(path: WorkFolder.demoArchive), .init(path: WorkFolder.demoTruth)]
         ) { _ in
             defer { progress.end() }
-            progress.begin("demo-data", total: 0, unit: "slices")
-            written.contentHash = try DemoCompetition(settings: settings).write(to: folder.path(WorkFolder.demo)) {
-                done, _ in
-                progress.advance(to: done)
-            }.contentHash
+            written.contentHash = try DemoCompetition(settings: settings)
+                .write(to: folder.path(WorkFolder.demo), progress: progress.reporting("demo-data", unit: "slices"))
+                .contentHash
         }
         stage.contentHash = { written.contentHash }
         return stage

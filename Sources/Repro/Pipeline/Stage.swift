@@ -6,6 +6,8 @@ struct Stage {
         var path: String
         /// Hashes the file or folder as it is now, given its full path.
         var hash: (String) throws -> String = { try Digest.sha256(file: $0) }
+        /// What the hash is of, if it is not what lies at `path`.
+        var subject: String?
     }
 
     /// Unique in a run, `/` between its parts: `train/resnet34/fold0`.

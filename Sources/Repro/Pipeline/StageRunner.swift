@@ -86,7 +86,7 @@ struct StageRunner {
             guard FileManager.default.fileExists(atPath: path) else { return "\(output.path) is gone" }
             // A file that cannot even be read as what it should be is damaged all the same.
             guard (try? output.hash(path)) == recorded.sha256 else {
-                return "\(output.path) is not what was written: it was damaged or changed"
+                return "\(output.subject ?? output.path) is not what it was: damaged or changed"
             }
         }
         return nil

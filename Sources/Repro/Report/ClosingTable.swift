@@ -31,8 +31,8 @@ struct ClosingTable {
         var lines = ["\(summary.stages.count) stages: \(summary.stages.count - skipped) made, \(skipped) skipped."]
         let (same, differing) = (summary.count(.same), summary.count(.differs))
         if same + differing > 0 { lines.append("\(same) of \(same + differing) compared hashes are the golden ones.") }
-        if same + differing == 0 { lines.append("No golden hash to compare with.") }
         let trained = summary.count(.notCompared)
+        if same + differing + trained == 0 { lines.append("No golden hash to compare with.") }
         if trained > 0 {
             lines.append(
                 "\(trained) trained stages were not compared: with --math \(summary.math.rawValue) their bits depend on the library and the processor."
