@@ -56,10 +56,10 @@ struct PredictCommand: ParsableCommand {
     func validate() throws {
         guard (fold == nil) != (weights == nil) else { throw ValidationError("Give either --fold or --weights.") }
         guard input == nil || work.archive == nil else {
-            throw ValidationError("--input and --archive are the same; give one.")
+            throw ValidationError("Give one of --input and --archive, they are the same.")
         }
         guard input == nil || work.work != nil else {
-            throw ValidationError("--input is unpacked and catalogued in a work directory of its own; give one with --work.")
+            throw ValidationError("--input needs --work: a directory of its own to unpack and catalogue into.")
         }
         guard size.map({ (32...2048).contains($0) }) ?? true else {
             throw ValidationError("--size: expected 32 to 2048.")
