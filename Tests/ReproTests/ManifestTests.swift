@@ -110,6 +110,15 @@ struct CompetitionFolderTests {
         }
     }
 
+    @Test("a plain folder of slices is taken as test slices without labels")
+    func plainFolder() throws {
+        try InputFixtures.withFolder { root in
+            try InputFixtures.write("", to: root + "/mine.dcm")
+            let found = try CompetitionFolder.locate(in: root)
+            #expect(found.testFolder == root && found.trainFolder == nil && found.sampleSubmission == nil)
+        }
+    }
+
     @Test("a folder without data names what was looked for")
     func empty() throws {
         try InputFixtures.withFolder { root in

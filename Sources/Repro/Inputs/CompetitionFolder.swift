@@ -3,7 +3,7 @@ import Foundation
 /// Where the parts of the competition's data lie in an unpacked folder.
 ///
 /// Knows the names that are in circulation: `stage_1_` or `stage_2_`, image folders with or without `_images`, with or without
-/// the top folder `rsna-intracranial-hemorrhage-detection`.
+/// the top folder `rsna-intracranial-hemorrhage-detection`. A plain folder of `.dcm` files is taken as test slices.
 struct CompetitionFolder: Sendable, Equatable {
     /// The folder that the parts lie in.
     var root: String
@@ -36,11 +36,20 @@ struct CompetitionFolder: Sendable, Equatable {
                 if found.trainFolder != nil || found.testFolder != nil { return found }
             }
         }
+        if below.contains(where: { $0.hasSuffix(".dcm") }) { return CompetitionFolder(slicesIn: root) }
         throw Failure(
             .inputMissing,
             "\(root): no competition data here. Looked for the folders stage_2_train, stage_2_train_images, stage_2_test, "
-                + "stage_2_test_images (or stage_1_...) here and one level below. Give the folder that the archive was unpacked into."
+                + "stage_2_test_images (or stage_1_...) here and one level below, and for .dcm files here. "
+                + "Give the folder that the archive was unpacked into, or one with slices in it."
         )
+    }
+
+    /// Slices without labels, somebody's own.
+    private init(slicesIn root: String) {
+        self.root = root
+        stage = 2
+        testFolder = root
     }
 
     private init(in root: String, stage: Int) {

@@ -38,9 +38,17 @@ struct Engine {
             name, total: loop.totalSteps * settings.batchSize, unit: "images",
             done: (newest?.steps ?? 0) * settings.batchSize)
         defer { progress.end() }
+        var losses: [Double] = []
         try loop.run(
-            from: newest?.steps ?? 0, checkpoints: &checkpoints, step: { _ = try trainer.step() },
-            snapshot: { Data(trainer.snapshot().encoded()) }, report: { progress.advance(to: $0 * settings.batchSize) })
+            from: newest?.steps ?? 0, checkpoints: &checkpoints, step: { losses.append(try trainer.step()) },
+            snapshot: { Data(trainer.snapshot().encoded()) },
+            report: { done in
+                progress.advance(to: done * settings.batchSize)
+                guard done % loop.stepsPerEpoch == 0 else { return }
+                let mean = losses.reduce(0, +) / Double(losses.count)
+                progress.note("\(name): epoch \(done / loop.stepsPerEpoch - 1), mean loss \(Numbers.fixed(mean, 4))")
+                losses.removeAll()
+            })
     }
 
     func predictor(_ settings: Predictor.Settings, weights path: String) throws -> SlicePredictor {
