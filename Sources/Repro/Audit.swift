@@ -176,15 +176,19 @@ enum Audit {
             guard let hash = try currentHash(output) else { return "\(output.path) of stage \(stage) is gone" }
             return hash == output.sha256 ? nil : "\(output.path) of stage \(stage) was changed"
         }
+        let unchained = record.stages.filter { $0.value.inputs != record.inputsHash(of: $0.value.needs) }.map(\.key)
         let foreign = record.stages.filter { $0.value.program != record.program }
             .map { "\($0.key) by \($0.value.program)" }
-        // What went wrong in the original's `testmerge`: one blend under two names.
-        let copies = Dictionary(grouping: outputs, by: \.1.sha256).values.filter { $0.count > 1 }
-            .map { $0.map(\.1.path).joined(separator: " = ") }
+        // What went wrong in the original's `testmerge`: one blend under two names. A submission may equal its own blend.
+        let copies = Dictionary(grouping: outputs) { stage, output in [kind(of: stage), output.sha256] }
+            .values.filter { $0.count > 1 }.map { $0.map(\.1.path).joined(separator: " = ") }
         return [
             AuditFinding(
                 "outputs as recorded", broken,
                 "outputs are not what the run wrote: run `repro reproduce` again to rebuild them"),
+            AuditFinding(
+                "stages chain", unchained.sorted(),
+                "stages were made from other results than those recorded now: run `repro reproduce` again"),
             AuditFinding(
                 "no output twice", copies.sorted(),
                 "outputs that should differ are equal: another blend, fold or model than it says"),
@@ -192,6 +196,9 @@ enum Audit {
                 "one program version", foreign.sorted(), "stages were made by another version than \(record.program)"),
         ]
     }
+
+    /// What a stage does: `blend` of `blend/blend-15-50-35`.
+    private static func kind(of stage: String) -> String { String(stage.prefix { $0 != "/" }) }
 
     /// For each key, ascending, the distinct values, ascending.
     private static func groups(

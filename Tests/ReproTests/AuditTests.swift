@@ -117,25 +117,49 @@ struct AuditTests {
         var record = RunRecord(program: "1", recipe: try RecipeLibrary.recipe("demo"), machine: .current, threads: 1)
         func stage(_ program: String, _ path: String) -> RunRecord.StageRecord {
             RunRecord.StageRecord(
-                inputs: "", settings: "", program: program, outputs: [.init(path: path, sha256: "hash of \(path)")],
+                needs: [], inputs: Digest.sha256(""), settings: "", program: program,
+                outputs: [.init(path: path, sha256: "hash of \(path)")],
                 hash: "",
                 seconds: 0)
         }
-        record.stages = ["a": stage("1", "a.csv"), "b": stage("1", "b.csv"), "c": stage("1", "c.csv")]
+        record.stages = ["blend/a": stage("1", "a.csv"), "b": stage("1", "b.csv"), "c": stage("1", "c.csv")]
         let intact = Audit.provenance(record) { $0.sha256 }
-        #expect(intact.map(\.verdict) == [.ok, .ok, .ok])
+        #expect(intact.map(\.verdict) == [.ok, .ok, .ok, .ok])
 
         record.stages["c"] = stage("0", "c.csv")
         let current = ["a.csv": "hash of a.csv", "b.csv": "another"]
         let broken = Audit.provenance(record) { current[$0.path] }
         #expect(
-            broken.map(\.examples) == [["b.csv of stage b was changed", "c.csv of stage c is gone"], [], ["c by 0"]])
+            broken.map(\.examples) == [
+                ["b.csv of stage b was changed", "c.csv of stage c is gone"], [], [], ["c by 0"],
+            ])
 
-        record.stages["d"] = record.stages["a"]
-        record.stages["d"]?.outputs[0].path = "d.csv"
+        record.stages["blend/d"] = record.stages["blend/a"]
+        record.stages["blend/d"]?.outputs[0].path = "d.csv"
+        record.stages["submission"] = record.stages["blend/a"]
         let copied = Audit.provenance(record) { $0.sha256 }
-        #expect(copied.map(\.examples) == [[], ["a.csv = d.csv"], ["c by 0"]])
-        #expect(copied.map(\.verdict) == [.ok, .failed, .failed])
+        #expect(copied.map(\.examples) == [[], [], ["a.csv = d.csv"], ["c by 0"]])
+        #expect(copied.map(\.verdict) == [.ok, .ok, .failed, .failed])
+    }
+
+    @Test("a stage whose inputs are not what the record has for them breaks the chain")
+    func brokenChain() throws {
+        var record = RunRecord(program: "1", recipe: try RecipeLibrary.recipe("demo"), machine: .current, threads: 1)
+        func add(_ name: String, needs: [String]) {
+            record.stages[name] = RunRecord.StageRecord(
+                needs: needs, inputs: record.inputsHash(of: needs) ?? "", settings: "", program: "1", outputs: [],
+                hash: "hash of \(name)", seconds: 0)
+        }
+        add("a", needs: [])
+        add("b", needs: ["a"])
+        func unchained() -> [String] {
+            Audit.provenance(record) { $0.sha256 }.first { $0.check == "stages chain" }?.examples ?? ["no such check"]
+        }
+        #expect(unchained() == [])
+        record.stages["a"]?.hash = "of another run"
+        #expect(unchained() == ["b"])
+        record.stages["a"] = nil
+        #expect(unchained() == ["b"])
     }
 
     @Test("of many cases the first five are shown and all are counted")

@@ -113,7 +113,7 @@ import Testing
             ("gamma: 1/2", "gamma: .nan", "gamma: expected a number"),
             ("repair_wrapped_pixels: false", "repair_wrapped_pixels: no", "expected true or false, found 'no'"),
             ("snapshot: 4", "snapshot: 5", "folds[0].snapshot: expected one of the 5 epochs 0 to 4, found 5"),
-            ("milestones: [3, 4]", "milestones: [4, 3]", "milestones: expected epochs in ascending order"),
+            ("milestones: [1, 2]", "milestones: [2, 1]", "milestones: expected epochs in ascending order"),
             ("efficientnet-b3: 0.35", "efficientnet-b3: 0.3", "weights: expected weights that add up to 1"),
             (
                 "efficientnet-b3: 0.35", "resnet50: 0.35",

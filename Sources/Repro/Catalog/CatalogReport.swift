@@ -46,7 +46,7 @@ extension CatalogReport {
     var text: String {
         var lines: [String] = []
         for split in Split.allCases {
-            guard let counts = splits[split.rawValue] else { continue }
+            guard let counts = splits[split.rawValue], counts.read > 0 || !counts.skipped.isEmpty else { continue }
             lines.append("\(split.rawValue): \(counts.read) slices read, \(counts.kept) kept")
             lines.append(
                 "  outside the head or wrapped (brain window spans 60 HU or less): \(counts.droppedByBrainWindow)")

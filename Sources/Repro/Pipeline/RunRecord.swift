@@ -14,7 +14,9 @@ struct RunRecord: Sendable, Codable, Equatable {
 
     /// One finished stage.
     struct StageRecord: Sendable, Codable, Equatable {
-        /// Hash over the names and hashes of the stages that this one read from.
+        /// The stages that this one read from.
+        var needs: [String]
+        /// Hash over their names and hashes: ``RunRecord/inputsHash(of:)`` when it ran.
         var inputs: String
         /// Hash of the settings that this stage obeys: its section of the recipe and what else decides its result.
         var settings: String
@@ -35,6 +37,16 @@ struct RunRecord: Sendable, Codable, Equatable {
     var stages: [String: StageRecord] = [:]
 
     static func path(in folder: String) -> String { "\(folder)/run.json" }
+
+    /// Hash over the names and hashes of some stages; nil if one of them has not run.
+    func inputsHash(of needs: [String]) -> String? {
+        var lines = ""
+        for name in needs {
+            guard let hash = stages[name]?.hash else { return nil }
+            lines += "\(name) \(hash)\n"
+        }
+        return Digest.sha256(lines)
+    }
 
     /// The record of an earlier run in `folder`, or nil if there is none.
     ///

@@ -33,7 +33,9 @@ struct StageRunner {
     func run(_ stages: [Stage], record: inout RunRecord) throws -> [Outcome] {
         var outcomes: [Outcome] = []
         for stage in stages {
-            let inputs = try hashOfInputs(of: stage, record)
+            guard let inputs = record.inputsHash(of: stage.needs) else {
+                throw Failure(.bug, "the stage \(stage.name) needs \(stage.needs), one of which has not run.")
+            }
             let settings = Digest.sha256(stage.settings)
             if let hash = try hashIfCurrent(stage, record.stages[stage.name], inputs: inputs, settings: settings) {
                 outcomes.append(Outcome(name: stage.name, hash: hash, seconds: nil, isTrained: stage.isTrained))
@@ -47,16 +49,6 @@ struct StageRunner {
                 Outcome(name: stage.name, hash: made.hash, seconds: made.seconds, isTrained: stage.isTrained))
         }
         return outcomes
-    }
-
-    private func hashOfInputs(of stage: Stage, _ record: RunRecord) throws -> String {
-        let lines = try stage.needs.map { name in
-            guard let hash = record.stages[name]?.hash else {
-                throw Failure(.bug, "the stage \(stage.name) needs \(name), which has not run.")
-            }
-            return "\(name) \(hash)\n"
-        }
-        return Digest.sha256(lines.joined())
     }
 
     /// The recorded hash of a stage that need not be made again, or nil after saying why it must be.
@@ -103,7 +95,7 @@ struct StageRunner {
             outputs.count == 1
             ? outputs[0].sha256 : Digest.sha256(outputs.map { "\($0.sha256)  \($0.path)\n" }.joined())
         return RunRecord.StageRecord(
-            inputs: inputs, settings: settings, program: program, outputs: outputs,
+            needs: stage.needs, inputs: inputs, settings: settings, program: program, outputs: outputs,
             hash: try stage.contentHash?() ?? combined, seconds: clock() - begun)
     }
 
