@@ -4,22 +4,38 @@
 // points reads; a tap outside the input reads zeros, which take part in the chain.
 // WIDTH, ROWS and PAIR are set by the file that includes this.
 
-enum { BLOCK = 8 };  // tiles whose addresses are worked out at once
+enum { BLOCK = 8 };                // tiles whose addresses are worked out at once
+enum { SMALL_WEIGHTS = 1 << 16 };  // floats
 
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-static void writeTile(const CKConvolution *c, float *const *targets, int count, int32_t panel, const vf *acc, int vectors) {
-    for (int v = 0; v < vectors; v++) {
-        int64_t lane = (int64_t)panel * CK_PANEL + v * WIDTH;
+/// What follows the chain: bias, the sum with what is there, a batch norm with its activation, a residual.
+static __attribute__((noinline)) void finishTile(const CKConvolution *c, float *const *targets, int count, int64_t lane, const vf *acc, int vectors) {
+    for (int v = 0; v < vectors; v++, lane += WIDTH) {
         vf bias = c->bias ? load(c->bias + lane) : splat(0);
+        vf scale = c->scale ? load(c->scale + lane) : splat(0), shift = c->scale ? load(c->shift + lane) : splat(0);
         for (int i = 0; i < count; i++) {
             vf value = acc[i * vectors + v];
             if (c->bias) value = value + bias;
             if (c->accumulate) value = load(targets[i] + lane) + value;
+            if (c->scale) value = activated(vfma(value, scale, shift), c->activation);
+            if (c->residual) value = activated(value + load(c->residual + (targets[i] - c->output) + lane), c->residualActivation);
             store(targets[i] + lane, value);
         }
     }
 }
+
+/// Stores a tile. The copy lets the compiler keep `acc` in registers, whatever comes after.
+#define WRITE_TILE(N) \
+    int64_t lane = (int64_t)panel * CK_PANEL; \
+    if (count == ROWS && !c->hasEpilogue) { \
+        UNROLL for (int i = 0; i < ROWS; i++) \
+            UNROLL for (int v = 0; v < N; v++) store(targets[i] + lane + v * WIDTH, acc[i * N + v]); \
+    } else { \
+        vf finished[ROWS * N]; \
+        UNROLL for (int i = 0; i < ROWS * N; i++) finished[i] = acc[i]; \
+        finishTile(c, targets, count, lane, finished, N); \
+    }
 
 #define DENSE_TILE(NAME, PANELS) \
 static void NAME(const CKConvolution *c, const float *const *rows, float *const *targets, int count, int32_t panel) { \
@@ -43,7 +59,7 @@ static void NAME(const CKConvolution *c, const float *const *rows, float *const 
             } \
         } \
     } \
-    writeTile(c, targets, count, panel, acc, N); \
+    WRITE_TILE(N) \
 }
 
 DENSE_TILE(denseTile1, 1)
@@ -63,41 +79,70 @@ static void depthwiseTile(const CKConvolution *c, const float *const *rows, floa
             UNROLL for (int v = 0; v < VECTORS; v++) acc[i * VECTORS + v] = vfma(load(x + v * WIDTH), w[v], acc[i * VECTORS + v]);
         }
     }
-    writeTile(c, targets, count, panel, acc, VECTORS);
-}
-
-/// Where the tile that starts at `pixel` reads and writes; points past the end read zeros and are not written.
-static int tileAddresses(const CKConvolution *c, int64_t pixel, int64_t end, const float **rows, float **targets) {
-    int count = end - pixel < ROWS ? (int)(end - pixel) : ROWS;
-    const int64_t grid = (int64_t)c->gridHeight * c->gridWidth;
-    for (int i = 0; i < ROWS; i++) {
-        if (i >= count) {
-            for (int32_t t = 0; t < c->tapCount; t++) rows[t * ROWS + i] = c->zeros;
-            continue;
-        }
-        int64_t image = (pixel + i) / grid, rest = (pixel + i) % grid;
-        int32_t a = (int32_t)(rest / c->gridWidth), b = (int32_t)(rest % c->gridWidth);
-        targets[i] = c->output + image * c->outputImageStride + a * c->outputRowStride + b * c->outputPixelStride;
-        const float *base = c->input + image * c->inputImageStride;
-        for (int32_t t = 0; t < c->tapCount; t++) {
-            int32_t y = a * c->step + c->taps[t].row, x = b * c->step + c->taps[t].column;
-            int inside = y >= 0 && y < c->inputHeight && x >= 0 && x < c->inputWidth;
-            rows[t * ROWS + i] = inside ? base + y * c->inputRowStride + x * c->inputPixelStride : c->zeros;
-        }
-    }
-    return count;
+    WRITE_TILE(VECTORS)
 }
 
 enum { MAX_TAPS = 64 };
+
+/// What is the same for all tiles: the taps' distances in the input, and the farthest they reach.
+typedef struct {
+    int64_t offsets[MAX_TAPS];
+    int32_t top, bottom, left, right;
+} Reach;
+
+static Reach reach(const CKConvolution *c) {
+    Reach r = {.top = 0, .bottom = 0, .left = 0, .right = 0};
+    for (int32_t t = 0; t < c->tapCount; t++) {
+        CKTap tap = c->taps[t];
+        r.offsets[t] = tap.row * c->inputRowStride + tap.column * c->inputPixelStride;
+        if (tap.row < r.top) r.top = tap.row;
+        if (tap.row > r.bottom) r.bottom = tap.row;
+        if (tap.column < r.left) r.left = tap.column;
+        if (tap.column > r.right) r.right = tap.column;
+    }
+    return r;
+}
+
+/// Where the tile that starts at `pixel` reads and writes; points past the end read zeros and are not written.
+static int tileAddresses(const CKConvolution *c, const Reach *r, int64_t pixel, int64_t end, const float **rows, float **targets) {
+    int count = end - pixel < ROWS ? (int)(end - pixel) : ROWS;
+    const int64_t grid = (int64_t)c->gridHeight * c->gridWidth;
+    int64_t image = pixel / grid;
+    int32_t a = (int32_t)(pixel % grid / c->gridWidth), b = (int32_t)(pixel % grid % c->gridWidth);
+    for (int i = 0; i < count; i++) {
+        targets[i] = c->output + image * c->outputImageStride + a * c->outputRowStride + b * c->outputPixelStride;
+        int32_t y = a * c->step, x = b * c->step;
+        const float *base = c->input + image * c->inputImageStride + y * c->inputRowStride + x * c->inputPixelStride;
+        if (y + r->top >= 0 && y + r->bottom < c->inputHeight && x + r->left >= 0 && x + r->right < c->inputWidth) {
+            for (int32_t t = 0; t < c->tapCount; t++) rows[t * ROWS + i] = base + r->offsets[t];
+        } else {
+            for (int32_t t = 0; t < c->tapCount; t++) {
+                int32_t row = y + c->taps[t].row, column = x + c->taps[t].column;
+                int inside = row >= 0 && row < c->inputHeight && column >= 0 && column < c->inputWidth;
+                rows[t * ROWS + i] = inside ? base + r->offsets[t] : c->zeros;
+            }
+        }
+        if (++b == c->gridWidth) {
+            b = 0;
+            if (++a == c->gridHeight) { a = 0; image++; }
+        }
+    }
+    for (int i = count; i < ROWS; i++)
+        for (int32_t t = 0; t < c->tapCount; t++) rows[t * ROWS + i] = c->zeros;
+    return count;
+}
 
 static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, int32_t panel0, int32_t panel1) {
     const float *rows[BLOCK][MAX_TAPS * ROWS];
     float *targets[BLOCK][ROWS];
     int counts[BLOCK];
-    for (int64_t first = pixel0; first < pixel1; first += BLOCK * ROWS) {
+    const Reach r = reach(c);
+    // Few weights stay in the cache while one tile goes through all panels; of many, a panel serves several tiles.
+    const int together = (panel1 - panel0) * c->panelStride <= SMALL_WEIGHTS ? 1 : BLOCK;
+    for (int64_t first = pixel0; first < pixel1; first += together * ROWS) {
         int tiles = 0;
-        for (int64_t pixel = first; pixel < pixel1 && tiles < BLOCK; pixel += ROWS, tiles++)
-            counts[tiles] = tileAddresses(c, pixel, pixel1, rows[tiles], targets[tiles]);
+        for (int64_t pixel = first; pixel < pixel1 && tiles < together; pixel += ROWS, tiles++)
+            counts[tiles] = tileAddresses(c, &r, pixel, pixel1, rows[tiles], targets[tiles]);
         for (int32_t panel = panel0; panel < panel1;) {
             int32_t left = panel1 - panel, inBlock = c->panelsPerBlock - panel % c->panelsPerBlock;
             int width = PAIR == 2 && c->channels && left >= 2 && inBlock >= 2 ? 2 : 1;

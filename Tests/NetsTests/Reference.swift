@@ -61,7 +61,7 @@ func referenceNetwork(
     _ backbone: Backbone, batch: Int, size: Int, training: Bool = true, pool: ThreadPool = ThreadPool(threads: 2),
     instructionSet: InstructionSet? = nil, arithmetic: Arithmetic = .exact, grains: Int = 8
 ) throws -> (network: Network, targets: [Float]) {
-    let graph = backbone.graph(size: size)
+    let graph = backbone.graph(size: size, training: training)
     let weights = Weights(graph: graph)
     for entry in graph.parameters.entries {
         graph.parameters.set(referenceValues(entry), of: entry, in: weights.parameters)

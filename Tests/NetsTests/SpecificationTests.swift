@@ -122,3 +122,16 @@ import Testing
         return weights
     }
 }
+
+@Suite struct EpilogueTests {
+    @Test(
+        "a network for prediction has the bits of one for training that evaluates",
+        arguments: Backbone.allCases, InstructionSet.available)
+    func sameBits(backbone: Backbone, set: InstructionSet) throws {
+        let whole = try referenceNetwork(backbone, batch: 3, size: 64, instructionSet: set).network
+        let fused = try referenceNetwork(backbone, batch: 3, size: 64, training: false, instructionSet: set).network
+        for network in [whole, fused] { network.forward(images: 3, training: false) }
+        #expect(fused.logits().map(\.bitPattern) == whole.logits().map(\.bitPattern))
+        #expect(fused.plan.count < whole.plan.count / 2, "a network for prediction keeps few maps")
+    }
+}

@@ -40,10 +40,18 @@ typedef struct {
     int32_t panelsPerBlock;
     const float *weights;
     int64_t panelStride;
-    /// Added after the chain; NULL for none.
-    const float *bias;
+    /// Whether any of what follows is set; in this order, after the chain:
+    int32_t hasEpilogue;
     /// 1: the result is added to what the output holds.
     int32_t accumulate;
+    /// Added; NULL for none.
+    const float *bias;
+    /// value = activation(fma(value, scale, shift)), a batch norm in evaluation; NULL for none.
+    const float *scale, *shift;
+    CKActivation activation;
+    /// value = residualActivation(value + residual), read where the output is written; NULL for none.
+    const float *residual;
+    CKActivation residualActivation;
     /// At least as many zeros as an input pixel has floats: what a tap outside the input reads.
     const float *zeros;
 } CKConvolution;

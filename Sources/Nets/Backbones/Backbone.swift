@@ -12,9 +12,11 @@ public enum Backbone: String, CaseIterable, Sendable, Codable {
 
     /// The network for square images of `size` pixels and 3 channels; logits are its last value.
     ///
-    /// - Parameter batchNormMomentum: replaces the backbone's own, in PyTorch's sense.
-    func graph(size: Int, batchNormMomentum: Float? = nil) -> Graph {
-        var graph = Graph(input: Graph.Shape(height: size, width: size, channels: 3))
+    /// - Parameters:
+    ///   - training: with dropout and drop-connect; weights are the same without.
+    ///   - batchNormMomentum: replaces the backbone's own, in PyTorch's sense.
+    func graph(size: Int, training: Bool = true, batchNormMomentum: Float? = nil) -> Graph {
+        var graph = Graph(input: Graph.Shape(height: size, width: size, channels: 3), training: training)
         switch self {
         case .resnet34: graph.buildResNet34(momentum: batchNormMomentum ?? 0.1)
         case .seResNeXt50: graph.buildSEResNeXt50(momentum: batchNormMomentum ?? 0.1)

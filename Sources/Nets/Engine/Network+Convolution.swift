@@ -9,13 +9,13 @@ extension Network {
         }
         let g = convolution.geometry
         let output = graph.shapes[node.output]
-        let bias = convolution.bias.map { UnsafePointer(parameter($0)) }
+        let epilogue = epilogues[index]
         layers[index].taps.withUnsafeBufferPointer { taps in
             var arguments = CKConvolution()
             describeInput(
                 &arguments.input, &arguments.inputImageStride, &arguments.inputRowStride,
                 &arguments.inputPixelStride, &arguments.inputHeight, &arguments.inputWidth, node.inputs[0], g)
-            arguments.output = value(node.output)
+            arguments.output = value(epilogue.map { graph.nodes[$0.last].output } ?? node.output)
             arguments.outputImageStride = Int64(output.count)
             arguments.outputRowStride = Int64(output.width * output.stride)
             arguments.outputPixelStride = Int64(output.stride)
@@ -28,10 +28,26 @@ extension Network {
             arguments.panelsPerBlock = Int32(g.panelsPerBlock)
             arguments.weights = UnsafePointer(parameter(convolution.weight))
             arguments.panelStride = Int64(g.panelStride)
-            arguments.bias = bias
+            arguments.bias = convolution.bias.map { UnsafePointer(parameter($0)) }
+            arguments.hasEpilogue = convolution.bias == nil ? 0 : 1
+            if let epilogue { add(epilogue, to: &arguments) }
             arguments.zeros = UnsafePointer(scratch.zeros.base)
             run(arguments, pixels: images * output.pixels, panels: g.outputPanels)
         }
+    }
+
+    private func add(_ epilogue: Epilogue, to arguments: inout CKConvolution) {
+        guard case .batchNorm(let norm, let activation) = graph.nodes[epilogue.norm].operation else { return }
+        let stride = graph.shapes[graph.nodes[epilogue.norm].output].stride
+        runningNormalisation(epilogue.norm, norm, stride)
+        let numbers = layers[epilogue.norm].normalisation.base
+        arguments.hasEpilogue = 1
+        arguments.scale = UnsafePointer(numbers + 2 * stride)
+        arguments.shift = UnsafePointer(numbers + 3 * stride)
+        arguments.activation = activation.kernel
+        guard let sum = epilogue.sum, case .add(let kind) = graph.nodes[sum.node].operation else { return }
+        arguments.residual = UnsafePointer(value(sum.residual))
+        arguments.residualActivation = kind.kernel
     }
 
     func convolveBackward(_ index: Int, _ convolution: Convolution) {
@@ -76,6 +92,7 @@ extension Network {
                     g.isDepthwise ? parameter(convolution.weight) : scratch.transposed.base)
                 arguments.panelStride = Int64(g.taps * g.blockOutputs * 16)
                 arguments.accumulate = plan.accumulates[index][0] ? 1 : 0
+                arguments.hasEpilogue = arguments.accumulate
                 arguments.zeros = UnsafePointer(scratch.zeros.base)
                 run(arguments, pixels: images * Int(arguments.gridHeight * arguments.gridWidth), panels: g.inputPanels)
             }

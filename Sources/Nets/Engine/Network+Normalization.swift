@@ -10,11 +10,7 @@ extension Network {
         if training {
             batchStatistics(x, shape, norm, numbers)
         } else {
-            for c in 0..<shape.stride {
-                setNormalisation(
-                    numbers, shape.stride, c, norm, mean: Double(statistic(norm.runningMean)[c]),
-                    variance: Double(statistic(norm.runningVariance)[c]))
-            }
+            runningNormalisation(index, norm, shape.stride)
         }
         let scale = numbers + 2 * shape.stride
         let shift = numbers + 3 * shape.stride
@@ -23,6 +19,15 @@ extension Network {
             let start = pixels.lowerBound * shape.stride
             kernels.normalize(
                 x + start, y + start, Int64(pixels.count), Int64(shape.stride), scale, shift, activation.kernel)
+        }
+    }
+
+    /// Takes the running statistics for the batch's.
+    func runningNormalisation(_ index: Int, _ norm: BatchNorm, _ stride: Int) {
+        for c in 0..<stride {
+            setNormalisation(
+                layers[index].normalisation.base, stride, c, norm, mean: Double(statistic(norm.runningMean)[c]),
+                variance: Double(statistic(norm.runningVariance)[c]))
         }
     }
 

@@ -15,6 +15,10 @@ final class Network {
     let pool: ThreadPool
     let kernels: CKKernels
 
+    /// Convolutions that do the work of the nodes after them; none in a network for training.
+    let epilogues: [Int: Epilogue]
+    /// The nodes whose work these do.
+    private let absorbed: Set<Int>
     let plan: MemoryPlan
     let arena: FloatBuffer
     /// The images with the first layer's border around them: `[capacity][height + border][width + border][3]`.
@@ -48,7 +52,9 @@ final class Network {
         self.pool = pool
         self.arithmetic = arithmetic
         self.kernels = kernels
-        plan = MemoryPlan(graph: graph, batch: capacity, training: training)
+        epilogues = training || arithmetic == .openblas ? [:] : graph.epilogues()
+        absorbed = Set(epilogues.values.flatMap { [$0.norm] + ($0.sum.map { [$0.node] } ?? []) })
+        plan = MemoryPlan(graph: graph, batch: capacity, training: training, epilogues: epilogues)
         arena = FloatBuffer(count: plan.count)
         layers = graph.nodes.map { Layer(node: $0, graph: graph) }
         image = FloatBuffer(count: capacity * Network.imageStride(graph))
@@ -58,7 +64,8 @@ final class Network {
 
     /// Bytes that a network takes, parameters and optimiser state aside; exact, before anything is allocated.
     static func plannedBytes(graph: Graph, capacity: Int, grains: Int = 8, training: Bool, workers: Int) -> Int {
-        let plan = MemoryPlan(graph: graph, batch: capacity, training: training)
+        let plan = MemoryPlan(
+            graph: graph, batch: capacity, training: training, epilogues: training ? [:] : graph.epilogues())
         let scratch = Scratch.counts(graph: graph, grains: grains, training: training)
         return 4
             * (plan.count + capacity * imageStride(graph) + (training ? graph.parameters.count : 0)
@@ -93,11 +100,12 @@ final class Network {
 
     /// Runs the batch of `images` images that `setImage` filled in.
     ///
-    /// - Parameter training: batch norms use and update statistics, dropout draws.
+    /// - Parameter training: batch norms use and update statistics, dropout draws; only in a network for training.
     func forward(images: Int, training: Bool) {
+        precondition(!training || self.training, "this network was made for prediction")
         precondition(images > 0 && images <= capacity, "a batch of \(images) images does not fit \(capacity)")
         self.images = images
-        for index in graph.nodes.indices { forward(index, training: training) }
+        for index in graph.nodes.indices where !absorbed.contains(index) { forward(index, training: training) }
     }
 
     /// The logits of the last forward pass, `images` x outputs.

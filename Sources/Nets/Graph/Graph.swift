@@ -55,14 +55,17 @@ struct Graph {
 
     /// The input image's shape; value 0.
     let input: Shape
+    /// Whether the graph has what only training needs: dropout and drop-connect.
+    let training: Bool
     private(set) var shapes: [Shape]
     private(set) var nodes: [Node] = []
     private(set) var parameters = ParameterTable()
     /// Running statistics of the batch norms; not trained.
     private(set) var statistics = ParameterTable()
 
-    init(input: Shape) {
+    init(input: Shape, training: Bool = true) {
         self.input = input
+        self.training = training
         shapes = [input]
     }
 
@@ -147,10 +150,12 @@ struct Graph {
 
     mutating func scale(_ x: Value, by factors: Value) -> Value { append(.scale, [x, factors], shapes[x]) }
 
-    mutating func dropout(_ x: Value, probability: Float) -> Value { append(.dropout(probability), [x], shapes[x]) }
+    mutating func dropout(_ x: Value, probability: Float) -> Value {
+        training ? append(.dropout(probability), [x], shapes[x]) : x
+    }
 
     mutating func dropConnect(_ x: Value, probability: Float, block: Int) -> Value {
-        append(.dropConnect(probability, block: block), [x], shapes[x])
+        training ? append(.dropConnect(probability, block: block), [x], shapes[x]) : x
     }
 }
 

@@ -21,8 +21,17 @@ struct MemoryPlan {
         var offset = 0
     }
 
-    init(graph: Graph, batch: Int, training: Bool) {
+    /// - Parameter epilogues: the convolutions that do the work of the nodes after them; none when training.
+    init(graph: Graph, batch: Int, training: Bool, epilogues: [Int: Epilogue] = [:]) {
         let nodes = graph.nodes
+        // The node at whose time a fused output is written, and the outputs that are never stored.
+        var writers: [Int: Int] = [:]
+        var unstored: Set<Graph.Value> = []
+        for (convolution, epilogue) in epilogues {
+            writers[epilogue.last] = convolution
+            unstored.insert(nodes[convolution].output)
+            if epilogue.sum != nil { unstored.insert(nodes[epilogue.norm].output) }
+        }
         let turn = nodes.count
         var slots: [Slot] = []
         func slot(_ size: Int, from start: Int, to end: Int) -> Int {
@@ -33,10 +42,11 @@ struct MemoryPlan {
 
         var valueSlots = [Int?](repeating: nil, count: graph.shapes.count)
         var winnerSlots = [Int?](repeating: nil, count: turn)
-        var producers = [Int](repeating: 0, count: graph.shapes.count)
         for (index, node) in nodes.enumerated() {
-            producers[node.output] = index
-            valueSlots[node.output] = slot(batch * graph.shapes[node.output].count, from: index, to: index)
+            if !unstored.contains(node.output) {
+                let size = batch * graph.shapes[node.output].count
+                valueSlots[node.output] = slot(size, from: writers[index] ?? index, to: index)
+            }
             for input in node.inputs { if let used = valueSlots[input] { slots[used].end = index } }
             if training, case .maxPool = node.operation {
                 winnerSlots[index] = slot(

@@ -39,7 +39,7 @@ public final class Predictor {
         settings: Settings, weights tensors: [NamedTensor], pool: ThreadPool, arithmetic: Arithmetic = .exact
     ) throws(NetsError) {
         self.settings = settings
-        let graph = settings.backbone.graph(size: settings.imageSize)
+        let graph = settings.backbone.graph(size: settings.imageSize, training: false)
         let weights = Weights(graph: graph)
         try weights.load(tensors)
         network = Network(
