@@ -160,7 +160,7 @@ static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, 
 
 // Weight gradients: each element is one chain over a grain's grid points, in order; partial sums are kept in `sums`.
 
-enum { POINTS = 256 };  // grid points whose addresses are worked out at once
+enum { POINTS = 64 };  // grid points at a time: what they read stays in the cache
 
 /// Where tap `tap` reads for the grid points [point0, point0 + count) of a run of images.
 static void pointAddresses(const CKWeightGradient *g, const CKTap *tap, int64_t point0, int count, const float **x) {
