@@ -7,6 +7,7 @@
 #include <dcmtk/config/osconfig.h>
 
 #include <dcmtk/dcmdata/dctk.h>
+#include <dcmtk/dcmdata/dcistrmb.h>
 #include <dcmtk/dcmdata/dcostrmb.h>
 #include <dcmtk/oflog/oflog.h>
 
@@ -37,6 +38,16 @@ DcmElement *pixel_element(DICOMFile *file) {
     return found.good() ? element : NULL;
 }
 
+// The file if it was read, else NULL with the reason.
+DICOMFile *opened(DICOMFile *file, const OFCondition &read, bool *truncated, char *reason, size_t reason_capacity) {
+    if (read.good()) return file;
+    // A value that is longer than what is left of the file suspends DCMTK's reader, which hopes for more to come.
+    *truncated = read == EC_StreamNotifyClient || read == EC_EndOfStream || read == EC_InvalidStream;
+    explain(read.text(), reason, reason_capacity);
+    delete file;
+    return NULL;
+}
+
 }  // namespace
 
 DICOMFile *dicom_open(const char *path, bool *truncated, char *reason, size_t reason_capacity) {
@@ -44,12 +55,21 @@ DICOMFile *dicom_open(const char *path, bool *truncated, char *reason, size_t re
     DICOMFile *file = new DICOMFile;
     // Values over 4096 bytes, the pixels, are left on disk until somebody asks for them.
     const OFCondition read = file->format.loadFile(path, EXS_Unknown, EGL_noChange, 4096, ERM_fileOnly);
-    if (read.good()) return file;
-    // A value that is longer than what is left of the file suspends DCMTK's reader, which hopes for more to come.
-    *truncated = read == EC_StreamNotifyClient || read == EC_EndOfStream || read == EC_InvalidStream;
-    explain(read.text(), reason, reason_capacity);
-    delete file;
-    return NULL;
+    return opened(file, read, truncated, reason, reason_capacity);
+}
+
+DICOMFile *dicom_open_bytes(const uint8_t *bytes, size_t count, bool *truncated, char *reason, size_t reason_capacity) {
+    silence_log();
+    DICOMFile *file = new DICOMFile;
+    DcmInputBufferStream stream;
+    stream.setBuffer(bytes, (offile_off_t)count);
+    stream.setEos();
+    file->format.setReadMode(ERM_fileOnly);
+    file->format.transferInit();
+    // A buffer cannot be come back to: every value, the pixels too, is read now.
+    const OFCondition read = file->format.read(stream, EXS_Unknown, EGL_noChange, 4096);
+    file->format.transferEnd();
+    return opened(file, read, truncated, reason, reason_capacity);
 }
 
 void dicom_close(DICOMFile *file) { delete file; }

@@ -70,6 +70,9 @@ public struct PredictionTable: Sendable, Equatable {
         return wanted.flatMap { id in rows[id].map { values[$0 * typeCount..<($0 + 1) * typeCount] } ?? [] }
     }
 
+    /// Whether a text can be a slice's ID: letters, digits, `_`, `-` and `.` only.
+    public static func isSliceID(_ text: String) -> Bool { !text.isEmpty && text.utf8.allSatisfy(isIDByte) }
+
     /// The number of each slice's row of six.
     func rowNumbers() -> [String: Int] {
         Dictionary(zip(sliceIDs, sliceIDs.indices)) { first, _ in first }

@@ -188,7 +188,7 @@ private func typeNumber(_ name: Slice<UnsafeRawBufferPointer>) -> Int? {
     typeNames.firstIndex { $0.count == name.count && name.elementsEqual($0) }
 }
 
-private func isIDByte(_ byte: UInt8) -> Bool {
+func isIDByte(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
         UInt8(ascii: "0")...UInt8(ascii: "9"),

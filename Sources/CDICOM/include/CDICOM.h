@@ -27,6 +27,9 @@ typedef struct {
 // Returns NULL if it cannot be parsed; `reason` then says why in DCMTK's words, `truncated` whether the file ends too early.
 DICOMFile *dicom_open(const char *path, bool *truncated, char *reason, size_t reason_capacity);
 
+// The same for a file that is in memory; the bytes are needed during the call only.
+DICOMFile *dicom_open_bytes(const uint8_t *bytes, size_t count, bool *truncated, char *reason, size_t reason_capacity);
+
 void dicom_close(DICOMFile *file);
 
 // The whole value of an attribute of the data set, all values joined with a backslash; NULL if it is absent.

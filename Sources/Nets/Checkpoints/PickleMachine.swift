@@ -1,4 +1,4 @@
-/// Reads a checkpoint's pickle without running it: a stack, a memo and the few operations and names that tensors need.
+/// Reads a pickle of weights or predictions without running it: a stack, a memo and the few operations and names that these need.
 ///
 /// Python's pickle is a program that may call anything. Here an operation or name that is not in a short list ends the reading
 /// with an error that says which, and those in the list only build values (Python's `pickletools` documents the operations).
@@ -23,7 +23,7 @@ struct PickleMachine {
             guard let operation = Operation(rawValue: code) else {
                 let shown = String(code, radix: 16)
                 throw CheckpointError(
-                    .refused, at: place, "the pickle operation 0x\(shown) is not one that a checkpoint of weights needs"
+                    .refused, at: place, "the pickle operation 0x\(shown) is not one that weights or predictions need"
                 )
             }
             if operation == .stop {
@@ -45,7 +45,7 @@ struct PickleMachine {
             guard version <= 3 else {
                 throw CheckpointError(
                     .unsupported, at: place,
-                    "pickle protocol \(version): save it again with torch.save's own protocol, 2")
+                    "pickle protocol \(version): save it again with protocol 2, torch.save's own, or 3")
             }
         case .mark: stack.append(.mark)
         case .pop: _ = try popAny(at: place)
@@ -95,8 +95,8 @@ struct PickleMachine {
         throw CheckpointError(
             .refused, at: place,
             """
-            the pickle asks for \(module).\(name), which a checkpoint of weights does not need; nothing was run. \
-            If the file is yours, save its state_dict() alone
+            the pickle asks for \(module).\(name), which neither weights nor predictions need; nothing was run. \
+            If it is a model of yours, save its state_dict() alone
             """)
     }
 
@@ -203,7 +203,13 @@ extension PickleMachine {
             {
                 return .bytes(text.unicodeScalars.map { UInt8($0.value) })
             }
-        case .storageType, .tensorType: break
+        case .numpyReconstruct:
+            // `_reconstruct(numpy.ndarray, (0,), b'b')` makes it empty; BUILD gives it its values.
+            if case .global(.numpyArray)? = arguments.first {
+                heap.arrays.append(nil)
+                return .array(heap.arrays.count - 1)
+            }
+        case .storageType, .tensorType, .numpyArray: break
         }
         throw Self.malformed(place, "these arguments do not fit \(global)")
     }
@@ -265,6 +271,22 @@ extension PickleMachine {
         return .storage(heap.storages.count - 1)
     }
 
+    /// What `numpy.ndarray.__setstate__` takes: version, shape, type, whether it is in Fortran's order, bytes.
+    private func array(_ state: PickleValue, at place: BytePlace) throws(CheckpointError) -> PickleHeap.NumpyArray {
+        guard case .sequence(let number) = state, case let fields = heap.sequences[number], fields.count == 5,
+            let shape = heap.integers(fields[1]), case .numpyType(let type) = fields[2],
+            case .boolean(let isFortran) = fields[3], case .bytes(let bytes) = fields[4]
+        else { throw Self.malformed(place, "a NumPy array's version, shape, type, order and bytes expected") }
+        guard !isFortran else {
+            throw CheckpointError(
+                .unsupported, at: place, "a NumPy array with its rows one after the other (order C) expected")
+        }
+        guard shape.allSatisfy({ $0 >= 0 }), StridedView.product(shape + [type.width]) == bytes.count else {
+            throw Self.malformed(place, "a NumPy array of shape \(shape) has not \(bytes.count) bytes")
+        }
+        return PickleHeap.NumpyArray(type: type, shape: shape, bytes: bytes)
+    }
+
     /// An object's further state, which says nothing about its values: an OrderedDict's attributes, a parameter's hooks, a NumPy
     /// type's details, of which only the byte order matters.
     private mutating func build(state: PickleValue, at place: BytePlace) throws(CheckpointError) {
@@ -283,6 +305,9 @@ extension PickleMachine {
                 return
             }
             throw CheckpointError(.unsupported, at: place, "a little-endian NumPy type expected")
+        case .array(let number):
+            guard heap.arrays[number] == nil else { throw Self.malformed(place, "an array is given its values twice") }
+            heap.arrays[number] = try array(state, at: place)
         default: throw Self.malformed(place, "an object that takes no state is given one")
         }
     }

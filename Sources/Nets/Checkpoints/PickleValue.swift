@@ -1,4 +1,4 @@
-/// A value that a checkpoint's pickle may hold.
+/// A value that a pickle of weights or predictions may hold.
 ///
 /// Containers are numbers into `PickleHeap`: values never own each other, so no nesting or cycle in a hostile file can exhaust the stack.
 enum PickleValue {
@@ -20,6 +20,8 @@ enum PickleValue {
     case storage(Int)
     /// A tensor, by its number in `PickleHeap.tensors`.
     case tensor(Int)
+    /// A NumPy array, by its number in `PickleHeap.arrays`.
+    case array(Int)
     /// The place on the stack where the next list, tuple or dict begins.
     case mark
 }
@@ -45,11 +47,27 @@ struct PickleHeap {
         let strides: [Int]
     }
 
+    /// A NumPy array in row-major order; it has as many bytes as shape and type say.
+    struct NumpyArray {
+        let type: NumpyType
+        let shape: [Int]
+        let bytes: [UInt8]
+
+        /// All elements as numbers; half and single precision convert exactly.
+        func reals() -> [Double] {
+            bytes.withUnsafeBytes { raw in
+                (0..<raw.count / type.width).map { type.real(in: raw, at: $0 * type.width) }
+            }
+        }
+    }
+
     var sequences: [[PickleValue]] = []
     var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
     var storages: [Storage] = []
     /// nil is a parameter that has not been given its values yet.
     var tensors: [Tensor?] = []
+    /// nil is an array that has not been given its values yet.
+    var arrays: [NumpyArray?] = []
 
     mutating func sequence(_ values: [PickleValue]) -> PickleValue {
         sequences.append(values)
@@ -75,20 +93,36 @@ enum NumpyType: String {
     case boolean = "b1"
     case int32 = "i4"
     case int64 = "i8"
+    case float16 = "f2"
     case float32 = "f4"
     case float64 = "f8"
 
+    /// Bytes of one number.
+    var width: Int { Int(rawValue.utf8.last ?? 0) - Int(UInt8(ascii: "0")) }
+
     /// The number in these little-endian bytes; nil if their count is not the type's.
     func value(of bytes: [UInt8]) -> PickleValue? {
-        let width = Int(rawValue.utf8.last ?? 0) - Int(UInt8(ascii: "0"))
         guard bytes.count == width else { return nil }
         let bits = bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         return switch self {
         case .boolean: .boolean(bits != 0)
         case .int32: .integer(Int64(Int32(truncatingIfNeeded: bits)))
         case .int64: .integer(Int64(bitPattern: bits))
+        case .float16: .real(Double(Float16(bitPattern: UInt16(truncatingIfNeeded: bits))))
         case .float32: .real(Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits))))
         case .float64: .real(Double(bitPattern: bits))
+        }
+    }
+
+    /// The number that begins at a byte of little-endian memory.
+    func real(in raw: UnsafeRawBufferPointer, at offset: Int) -> Double {
+        switch self {
+        case .boolean: raw[offset] == 0 ? 0 : 1
+        case .int32: Double(raw.loadUnaligned(fromByteOffset: offset, as: Int32.self))
+        case .int64: Double(raw.loadUnaligned(fromByteOffset: offset, as: Int64.self))
+        case .float16: Double(Float16(bitPattern: raw.loadUnaligned(fromByteOffset: offset, as: UInt16.self)))
+        case .float32: Double(raw.loadUnaligned(fromByteOffset: offset, as: Float.self))
+        case .float64: raw.loadUnaligned(fromByteOffset: offset, as: Double.self)
         }
     }
 }
@@ -107,6 +141,9 @@ enum PickleGlobal {
     case tensorType
     case numpyScalar
     case numpyType
+    /// How a pickle begins an array, and the class that it names for it.
+    case numpyReconstruct
+    case numpyArray
     /// `_codecs.encode(text, 'latin1')`: how Python 3 writes bytes in protocol 2.
     case encode
 
@@ -144,6 +181,9 @@ enum PickleGlobal {
         "numpy.core.multiarray.scalar": .numpyScalar,
         "numpy._core.multiarray.scalar": .numpyScalar,
         "numpy.dtype": .numpyType,
+        "numpy.core.multiarray._reconstruct": .numpyReconstruct,
+        "numpy._core.multiarray._reconstruct": .numpyReconstruct,
+        "numpy.ndarray": .numpyArray,
         "_codecs.encode": .encode,
     ]
 }

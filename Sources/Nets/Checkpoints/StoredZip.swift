@@ -126,7 +126,7 @@ struct StoredZip {
     }
 
     /// CRC-32 as zip has it (reflected polynomial EDB88320), a byte at a time.
-    private static func crc32(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    static func crc32(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
         ~crcTable.withUnsafeBufferPointer { table in
             bytes.reduce(UInt32.max) { $0 >> 8 ^ table[Int(UInt8(truncatingIfNeeded: $0) ^ $1)] }
         }

@@ -21,7 +21,12 @@ extension ParameterTable {
                 throw .weights("\(name) is missing: are these weights of this backbone?")
             }
             guard tensor.shape == entry.shape else {
-                throw .weights("\(name) has shape \(tensor.shape), the backbone's has \(entry.shape)")
+                let classes = 1000
+                let isImageNet = tensor.shape.first == classes && entry.shape.first == Backbone.outputs
+                throw .weights(
+                    "\(name) has shape \(tensor.shape), the backbone's has \(entry.shape)"
+                        + (isImageNet ? ": ImageNet weights are where training starts, they predict no hemorrhage" : "")
+                )
             }
             guard case .float32(let values) = tensor.values else {
                 throw .weights("\(name) is not of floating-point numbers")

@@ -41,7 +41,7 @@ public final class Predictor {
         self.settings = settings
         let graph = settings.backbone.graph(size: settings.imageSize, training: false)
         let weights = Weights(graph: graph)
-        try weights.load(tensors)
+        try weights.load(settings.backbone.ownNames(of: tensors))
         network = Network(
             graph: graph, weights: weights, capacity: settings.batchSize, training: false, pool: pool,
             kernels: try InstructionSet.chosen().kernels, arithmetic: arithmetic)

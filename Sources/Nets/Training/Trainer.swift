@@ -45,7 +45,8 @@ public final class Trainer {
     ///
     /// - Throws: ``NetsError/weights(_:)`` that names what is missing or of another shape.
     public func load(imageNet tensors: [NamedTensor]) throws(NetsError) {
-        try network.weights.load(tensors, except: settings.backbone.lastLayer)
+        let backbone = settings.backbone
+        try network.weights.load(backbone.ownNames(of: tensors), except: backbone.lastLayer)
     }
 
     /// Makes one optimisation step and returns its loss.

@@ -11,8 +11,12 @@ struct PredictCommand: ParsableCommand {
             With --fold, the work directory's own weights predict what `reproduce` has them predict. With --weights, any file \
             does: .safetensors, or .pt and .pth as PyTorch writes them. The result is a table of predictions (ID,Label).
 
+            With --input and without --work, every slice of a folder or an archive is predicted where it is, in no need of labels, \
+            a catalog or the competition's layout, and nothing is left behind but the table. Windows and augmentation are the recipe's.
+
             repro predict --backbone resnet34 --fold 0 --work work/demo --split test --out test.csv
             repro predict --backbone resnet34 --weights fold0_ep3.pt --input rsna.zip --work work/mine --split test --out test.csv
+            repro predict --backbone resnet34 --weights fold0_ep3.pt --input my-slices --size 512 --no-augment --out mine.csv
             """)
 
     @OptionGroup var work: WorkOptions
@@ -28,11 +32,12 @@ struct PredictCommand: ParsableCommand {
     var weights: String?
 
     @Option(
-        help: ArgumentHelp("The archive or folder with the slices; the same as --archive.", valueName: "dir-or-archive")
+        help: ArgumentHelp(
+            "The archive or folder with the slices. With --work, the same as --archive.", valueName: "dir-or-archive")
     )
     var input: String?
 
-    @Option(help: "Which slices.")
+    @Option(help: "Which slices of the competition's.")
     var split = Split.test
 
     @Option(help: ArgumentHelp("The network's input in pixels. Default: the recipe's.", valueName: "px"))
@@ -58,8 +63,11 @@ struct PredictCommand: ParsableCommand {
         guard input == nil || work.archive == nil else {
             throw ValidationError("Give one of --input and --archive, they are the same.")
         }
-        guard input == nil || work.work != nil else {
-            throw ValidationError("--input needs --work: a directory of its own to unpack and catalogue into.")
+        guard !isDirect || weights != nil else {
+            throw ValidationError("--fold needs --work, the directory that the fold was trained in.")
+        }
+        guard !isDirect || size != nil else {
+            throw ValidationError("--input without --work needs --size: the pixels that the weights were trained at.")
         }
         guard size.map({ (32...2048).contains($0) }) ?? true else {
             throw ValidationError("--size: expected 32 to 2048.")
@@ -76,9 +84,15 @@ struct PredictCommand: ParsableCommand {
         let slices: Int
         let seconds: Double
         let contentHash: String
+        /// Files that no prediction could be made of; nil with a work directory, whose catalog has them.
+        var unreadable: Int?
     }
 
+    /// Whether slices are predicted where they are, without a work directory.
+    private var isDirect: Bool { input != nil && work.work == nil }
+
     func run() throws {
+        if let input, isDirect, let weights { return try predict(input, with: weights) }
         var options = work
         options.archive = input ?? work.archive
         let run = try OpenRun(options, engine)
@@ -92,21 +106,50 @@ struct PredictCommand: ParsableCommand {
             default: try competition.slices(in: split)
             }
         let begun = Progress.uptime()
-        let predictor = try run.reproduction.engine.predictor(
-            .init(
-                backbone: backbone, imageSize: size ?? recipe.imageSize, windows: recipe.windows,
-                augmentation: noAugment ? nil : recipe.augmentation, draws: tta ?? recipe.testTimeDraws,
-                seed: recipe.seed,
-                batchSize: batch), weights: file)
+        let predictor = try run.reproduction.engine.predictor(settings(recipe), weights: file)
         let table = try predictor.predict(
             slices.map(\.id), source: try competition.store().image, name: "predict \(split.rawValue)", partial: nil,
             progress: run.reproduction.progress)
         try AtomicFile.write(table.csv(), to: out)
+        try report(table, since: begun)
+    }
+
+    /// Predicts the slices in a folder or an archive where they are.
+    private func predict(_ input: String, with weights: String) throws {
+        let interruption = Interruption.explain("Nothing was written.", removing: AtomicFile.temporaryPath(of: out))
+        defer { for source in interruption { source.cancel() } }
+        guard FileManager.default.fileExists(atPath: input) else {
+            throw Failure(.inputMissing, "\(input): there is no such file or folder.")
+        }
+        let recipe = try RecipeLibrary.recipe(work.recipe)
+        let begun = Progress.uptime()
+        let engine = Engine(pool: ThreadPool(threads: engine.threads), arithmetic: engine.math)
+        let (table, unreadable) = try DirectPrediction(
+            slices: LooseSlices(
+                input: input, split: split, repairsWrap: recipe.catalog.repairWrappedPixels,
+                threads: self.engine.threads),
+            predictor: try engine.predictor(settings(recipe), weights: weights),
+            progress: .standard(quiet: work.quiet)
+        ).run()
+        try AtomicFile.write(table.csv(), to: out)
+        try report(table, since: begun, unreadable: unreadable)
+    }
+
+    private func settings(_ recipe: Recipe) -> Predictor.Settings {
+        .init(
+            backbone: backbone, imageSize: size ?? recipe.imageSize, windows: recipe.windows,
+            augmentation: noAugment ? nil : recipe.augmentation, draws: tta ?? recipe.testTimeDraws,
+            seed: recipe.seed, batchSize: batch)
+    }
+
+    private func report(_ table: PredictionTable, since begun: Double, unreadable: Int? = nil) throws {
         let result = Result(
-            out: out, slices: slices.count, seconds: Progress.uptime() - begun, contentHash: table.contentHash())
+            out: out, slices: table.sliceIDs.count, seconds: Progress.uptime() - begun,
+            contentHash: table.contentHash(), unreadable: unreadable)
         if json { return Console.result(try JSON.encode(result)) }
+        let lost = unreadable.map { $0 > 0 ? ", \(Numbers.count($0)) unreadable" : "" } ?? ""
         Console.result(
-            "\(result.out): \(Numbers.count(result.slices)) slices in \(Numbers.duration(result.seconds))\ncontent \(result.contentHash)"
+            "\(result.out): \(Numbers.count(result.slices)) slices in \(Numbers.duration(result.seconds))\(lost)\ncontent \(result.contentHash)"
         )
     }
 

@@ -45,6 +45,13 @@ struct CompetitionFolder: Sendable, Equatable {
         )
     }
 
+    /// The names in circulation for the folder with a split's slices.
+    static func imageFolders(_ split: Split) -> [String] { [2, 1].flatMap { imageFolders(split, stage: $0) } }
+
+    private static func imageFolders(_ split: Split, stage: Int) -> [String] {
+        ["stage_\(stage)_\(split.rawValue)", "stage_\(stage)_\(split.rawValue)_images"]
+    }
+
     /// Slices without labels, somebody's own.
     private init(slicesIn root: String) {
         self.root = root
@@ -63,8 +70,8 @@ struct CompetitionFolder: Sendable, Equatable {
         let prefix = "stage_\(stage)_"
         self.root = root
         self.stage = stage
-        trainFolder = existing([prefix + "train", prefix + "train_images"], folder: true)
-        testFolder = existing([prefix + "test", prefix + "test_images"], folder: true)
+        trainFolder = existing(Self.imageFolders(.train, stage: stage), folder: true)
+        testFolder = existing(Self.imageFolders(.test, stage: stage), folder: true)
         trainLabels = existing([prefix + "train.csv"], folder: false)
         sampleSubmission = existing([prefix + "sample_submission.csv"], folder: false)
     }

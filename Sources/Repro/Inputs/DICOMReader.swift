@@ -1,5 +1,6 @@
 import CDICOM
 import Foundation
+import Nets
 
 /// Reads a CT slice: attributes and pixels.
 ///
@@ -16,17 +17,42 @@ func readSliceHeader(at path: String) throws(SliceError) -> SliceHeader {
     try DICOMReader(path: path).header()
 }
 
+/// Reads a CT image in Hounsfield units, in a file of any origin: whose it is and where it lies may have been removed from it.
+///
+/// - Parameter repairingWrap: see ``DICOMSlice/hounsfield(repairingWrap:)``.
+/// - Throws: ``SliceError``, as for ``readSlice(at:)``.
+func readImage(at path: String, repairingWrap: Bool) throws(SliceError) -> HounsfieldImage {
+    try DICOMReader(path: path).image(repairingWrap: repairingWrap)
+}
+
+/// The same from a file's bytes; `name` is what errors call it.
+func readImage(in bytes: [UInt8], name: String, repairingWrap: Bool) throws(SliceError) -> HounsfieldImage {
+    try DICOMReader(bytes: bytes, name: name).image(repairingWrap: repairingWrap)
+}
+
 /// One open DICOM file; checks that it is a slice as the competition has them.
 private final class DICOMReader {
     private let path: String
     private let file: OpaquePointer
 
-    init(path: String) throws(SliceError) {
+    convenience init(path: String) throws(SliceError) {
+        try Self.checkPreamble(try Self.start(of: path), of: path)
+        try self.init(name: path) { dicom_open(path, $0, $1, $2) }
+    }
+
+    convenience init(bytes: [UInt8], name: String) throws(SliceError) {
+        try Self.checkPreamble(bytes.prefix(132), of: name)
+        try self.init(name: name) { dicom_open_bytes(bytes, bytes.count, $0, $1, $2) }
+    }
+
+    private init(
+        name path: String,
+        open: (UnsafeMutablePointer<Bool>, UnsafeMutablePointer<CChar>, Int) -> OpaquePointer?
+    ) throws(SliceError) {
         self.path = path
-        try Self.checkPreamble(of: path)
         var truncated = false
         var reason = [CChar](repeating: 0, count: 256)
-        guard let file = dicom_open(path, &truncated, &reason, reason.count) else {
+        guard let file = open(&truncated, &reason, reason.count) else {
             let text = String(decoding: reason.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
             throw truncated
                 ? SliceError(
@@ -43,10 +69,7 @@ private final class DICOMReader {
 
     deinit { dicom_close(file) }
 
-    /// A DICOM file has 128 bytes of anything and then "DICM" (PS3.10, section 7.1).
-    ///
-    /// Without this check DCMTK tries to make sense of any bytes.
-    private static func checkPreamble(of path: String) throws(SliceError) {
+    private static func start(of path: String) throws(SliceError) -> ArraySlice<UInt8> {
         guard let stream = fopen(path, "rb") else {
             let reason = String(cString: strerror(errno))
             throw SliceError(
@@ -56,14 +79,45 @@ private final class DICOMReader {
         defer { fclose(stream) }
         var start = [UInt8](repeating: 0, count: 132)
         let count = fread(&start, 1, start.count, stream)
-        guard count == start.count, start.suffix(4).elementsEqual("DICM".utf8) else {
+        return start.prefix(count)
+    }
+
+    /// A DICOM file has 128 bytes of anything and then "DICM" (PS3.10, section 7.1).
+    ///
+    /// Without this check DCMTK tries to make sense of any bytes.
+    private static func checkPreamble(_ start: ArraySlice<UInt8>, of path: String) throws(SliceError) {
+        guard start.count == 132, start.suffix(4).elementsEqual("DICM".utf8) else {
             throw SliceError(
                 kind: .notDICOM, path: path,
                 detail: "not a DICOM file: expected \"DICM\" after 128 bytes. Copy or unpack it again, or remove it.")
         }
     }
 
+    func image(repairingWrap: Bool) throws(SliceError) -> HounsfieldImage {
+        var header = try imageHeader()
+        try readPixelDescription(into: &header)
+        let slice = DICOMSlice(header: header, pixels: try pixels(for: header)).hounsfield(repairingWrap: repairingWrap)
+        return HounsfieldImage(rows: slice.rows, columns: slice.columns, values: slice.values)
+    }
+
     func header() throws(SliceError) -> SliceHeader {
+        var header = try imageHeader()
+        header.sopInstanceUID = text(0x0008, 0x0018) ?? ""
+        header.patientID = try required("PatientID", 0x0010, 0x0020)
+        header.studyInstanceUID = try required("StudyInstanceUID", 0x0020, 0x000D)
+        header.seriesInstanceUID = try required("SeriesInstanceUID", 0x0020, 0x000E)
+        header.studyID = text(0x0020, 0x0010) ?? ""
+        header.imagePosition = try numbers("ImagePositionPatient", 0x0020, 0x0032, count: 3)
+        header.imageOrientation = text(0x0020, 0x0037).flatMap(SliceHeader.numbers) ?? []
+        header.pixelSpacing = text(0x0028, 0x0030).flatMap(SliceHeader.numbers) ?? []
+        header.windowCenterText = text(0x0028, 0x1050) ?? ""
+        header.windowWidthText = text(0x0028, 0x1051) ?? ""
+        try readPixelDescription(into: &header)
+        return header
+    }
+
+    /// What every CT image has whose pixels mean something.
+    private func imageHeader() throws(SliceError) -> SliceHeader {
         var header = SliceHeader()
         header.transferSyntax = String(cString: dicom_transfer_syntax(file))
         header.modality = text(0x0008, 0x0060) ?? ""
@@ -80,19 +134,8 @@ private final class DICOMReader {
                 "compressed as \(name) (\(header.transferSyntax)), expected uncompressed pixels. Decompress it with dcmdjpeg, dcmdrle or gdcmconv --raw."
             )
         }
-        header.sopInstanceUID = text(0x0008, 0x0018) ?? ""
-        header.patientID = try required("PatientID", 0x0010, 0x0020)
-        header.studyInstanceUID = try required("StudyInstanceUID", 0x0020, 0x000D)
-        header.seriesInstanceUID = try required("SeriesInstanceUID", 0x0020, 0x000E)
-        header.studyID = text(0x0020, 0x0010) ?? ""
-        header.imagePosition = try numbers("ImagePositionPatient", 0x0020, 0x0032, count: 3)
-        header.imageOrientation = text(0x0020, 0x0037).flatMap(SliceHeader.numbers) ?? []
-        header.pixelSpacing = text(0x0028, 0x0030).flatMap(SliceHeader.numbers) ?? []
-        header.windowCenterText = text(0x0028, 0x1050) ?? ""
-        header.windowWidthText = text(0x0028, 0x1051) ?? ""
         header.rescaleIntercept = try numbers("RescaleIntercept", 0x0028, 0x1052, count: 1)[0]
         header.rescaleSlope = try numbers("RescaleSlope", 0x0028, 0x1053, count: 1)[0]
-        try readPixelDescription(into: &header)
         return header
     }
 

@@ -31,7 +31,8 @@ struct Engine {
         if let newest {
             try trainer.restore(SafeTensors(parsing: newest.bytes))
         } else if let start {
-            try trainer.load(imageNet: try Self.tensors(of: start.path))
+            let file = try WeightsFile.read(start.path)
+            try file.naming { try trainer.load(imageNet: file.tensors) }
         }
         if let newest { progress.note("\(name): going on after step \(newest.steps) of \(loop.totalSteps)") }
         progress.begin(
@@ -52,22 +53,11 @@ struct Engine {
     }
 
     func predictor(_ settings: Predictor.Settings, weights path: String) throws -> SlicePredictor {
-        SlicePredictor(
-            predictor: try Predictor(
-                settings: settings, weights: try Self.tensors(of: path), pool: pool, arithmetic: arithmetic))
-    }
-
-    /// The weights in a .safetensors, .pt or .pth file.
-    static func tensors(of path: String) throws -> [NamedTensor] {
-        guard let bytes = FileManager.default.contents(atPath: path) else {
-            throw Failure(.inputMissing, "\(path): cannot be read. Check that it exists and is readable.")
-        }
-        do {
-            return path.hasSuffix(".safetensors")
-                ? try SafeTensors(parsing: bytes).tensors : try TorchCheckpoint(parsing: bytes).stateDict
-        } catch {
-            throw Failure(.badInput, "\(path): \(error)")
-        }
+        let file = try WeightsFile.read(path)
+        return SlicePredictor(
+            predictor: try file.naming {
+                try Predictor(settings: settings, weights: file.tensors, pool: pool, arithmetic: arithmetic)
+            })
     }
 
     /// What the names of Adam's moments begin with in a checkpoint.
@@ -75,8 +65,12 @@ struct Engine {
 
     /// The hash of a checkpoint's parameters and running statistics: its content without the state of the optimiser.
     static func parametersHash(of path: String) throws -> String {
-        let tensors = try tensors(of: path).filter { !$0.name.hasPrefix(optimizerPrefix) }
-        return Digest.sha256(SafeTensors(tensors: tensors.sorted { $0.name < $1.name }).encoded())
+        parametersHash(of: try WeightsFile.read(path).tensors.filter { !$0.name.hasPrefix(optimizerPrefix) })
+    }
+
+    /// The same of parameters and running statistics at hand, in any order.
+    static func parametersHash(of tensors: [NamedTensor]) -> String {
+        Digest.sha256(SafeTensors(tensors: tensors.sorted { $0.name < $1.name }).encoded())
     }
 }
 
@@ -85,7 +79,16 @@ struct SlicePredictor {
     let predictor: Predictor
 
     /// Slices between two looks at the clock: a few batches.
-    private var chunk: Int { predictor.settings.batchSize * 4 }
+    var chunk: Int { predictor.settings.batchSize * 4 }
+
+    /// The probabilities of images at hand, six an image, in the order of the label file.
+    func predict(_ ids: [String], images: [String: HounsfieldImage]) throws -> [Double] {
+        NetworkOrder.fileOrder(
+            try predictor.predict(ids) { id in
+                guard let image = images[id] else { throw Failure(.bug, "\(id): no image is at hand.") }
+                return image
+            })
+    }
 
     /// The probabilities of the slices `ids`, going on from what an interrupted run left in `partial`.
     func predict(

@@ -31,12 +31,22 @@ struct PretrainedFile: Sendable {
             throw Failure(.inputMissing, "\(path): is not there or not readable.\(origin)")
         }
         let hash = try Digest.sha256(file: path)
-        if let expected = modelZooHash(inFileName: name), !hash.hasPrefix(expected) {
-            throw Failure(
-                .badInput,
-                "\(path): its SHA-256 begins with \(hash.prefix(8)), its name says \(expected): it is damaged or another file. Get it again.\(origin)"
-            )
-        }
+        try check(hash, of: path)
         return PretrainedFile(path: path, sha256: hash)
+    }
+
+    /// Whether a file's name is that of one of the three ImageNet files.
+    ///
+    /// Other people's files may end in eight digits that are no hash, a date for one.
+    static func isKnown(_ path: String) -> Bool { sources[(path as NSString).lastPathComponent] != nil }
+
+    /// Compares a file's SHA-256 with the digits in its name, if it has such.
+    static func check(_ hash: String, of path: String) throws {
+        let name = (path as NSString).lastPathComponent
+        guard let expected = modelZooHash(inFileName: name), !hash.hasPrefix(expected) else { return }
+        throw Failure(
+            .badInput,
+            "\(path): its SHA-256 begins with \(hash.prefix(8)), its name says \(expected): it is damaged or another file. Get it again."
+                + (sources[name].map { " It was published at \($0)" } ?? ""))
     }
 }

@@ -8,7 +8,7 @@ enum AtomicFile {
     static func write(to path: String, _ body: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void)
         throws
     {
-        let temporary = "\(path).\(getpid()).tmp"
+        let temporary = temporaryPath(of: path)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw failure("create", temporary) }
         do {
@@ -34,6 +34,9 @@ enum AtomicFile {
         }
         syncDirectory(of: path)
     }
+
+    /// Where a file is written before it gets its name.
+    static func temporaryPath(of path: String) -> String { "\(path).\(getpid()).tmp" }
 
     static func write(_ bytes: some ContiguousBytes, to path: String) throws {
         try write(to: path) { append in try bytes.withUnsafeBytes(append) }

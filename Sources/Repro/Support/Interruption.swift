@@ -5,12 +5,15 @@ import Foundation
 ///
 /// Nothing needs saving: every file in a work directory is whole or absent at any moment.
 enum Interruption {
-    /// - Parameter message: what to tell the user; the process then ends with 128 + the signal's number, as shells expect.
-    static func explain(_ message: String) -> [any DispatchSourceSignal] {
+    /// - Parameters:
+    ///   - message: what to tell the user; the process then ends with 128 + the signal's number, as shells expect.
+    ///   - temporary: a file that is removed, should it be there.
+    static func explain(_ message: String, removing temporary: String? = nil) -> [any DispatchSourceSignal] {
         [SIGINT, SIGTERM].map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global(qos: .userInitiated))
             source.setEventHandler {
+                if let temporary { unlink(temporary) }
                 FileHandle.standardError.write(Data("\nrepro: interrupted. \(message)\n".utf8))
                 _exit(128 + number)
             }

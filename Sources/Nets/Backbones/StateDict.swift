@@ -1,0 +1,53 @@
+extension Backbone {
+    /// A whole state dict of this backbone under PyTorch's names, as `load_state_dict(strict=True)` wants it: each batch norm's weight
+    /// and bias are followed by its running statistics and its counter of batches.
+    ///
+    /// Whatever else is among the tensors, such as an optimiser's state, is left out. Names may also be those that
+    /// ``ownNames(of:)`` knows.
+    ///
+    /// - Parameter batches: what the counters say where the tensors have none; nothing is computed from it.
+    /// - Throws: ``NetsError/weights(_:)`` for the first tensor that is missing or of another shape or type.
+    public func stateDict(of tensors: [NamedTensor], batches: Int64 = 0) throws(NetsError) -> [NamedTensor] {
+        let tensors = ownNames(of: tensors)
+        // The image size decides no parameter's shape.
+        let weights = Weights(graph: graph(size: 64))
+        try weights.load(tensors)
+        let counters = Dictionary(tensors.map { ($0.name, $0.values) }) { first, _ in first }
+        let statistics = Dictionary(
+            grouping: weights.statisticsTable.namedTensors(in: weights.statistics), by: { $0.name.layerName })
+        return weights.parameterTable.namedTensors(in: weights.parameters).flatMap { parameter in
+            let layer = parameter.name.layerName
+            guard parameter.name.hasSuffix(".bias"), let running = statistics[layer] else { return [parameter] }
+            var counter = batches
+            if case .int64(let known)? = counters["\(layer).num_batches_tracked"], known.count == 1 {
+                counter = known[0]
+            }
+            return [parameter] + running
+                + [NamedTensor(name: "\(layer).num_batches_tracked", shape: [], values: .int64([counter]))]
+        }
+    }
+
+    /// The tensors under this backbone's own names, where they have other usual ones.
+    ///
+    /// `module.` in front of all is what `torch.nn.DataParallel` adds; torchvision calls resnet34's last layer `fc`.
+    func ownNames(of tensors: [NamedTensor]) -> [NamedTensor] {
+        let wrapper = "module."
+        var tensors = tensors
+        if tensors.allSatisfy({ $0.name.hasPrefix(wrapper) }) {
+            tensors = tensors.map { $0.named(String($0.name.dropFirst(wrapper.count))) }
+        }
+        guard self == .resnet34, !tensors.contains(where: { $0.name.layerName == lastLayer }) else { return tensors }
+        return tensors.map {
+            $0.name.layerName == "fc" ? $0.named(lastLayer + $0.name.dropFirst("fc".count)) : $0
+        }
+    }
+}
+
+extension NamedTensor {
+    fileprivate func named(_ name: String) -> NamedTensor { NamedTensor(name: name, shape: shape, values: values) }
+}
+
+extension String {
+    /// What stands before the last dot of a tensor's name.
+    fileprivate var layerName: Substring { self[..<(lastIndex(of: ".") ?? endIndex)] }
+}
