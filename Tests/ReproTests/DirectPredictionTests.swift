@@ -10,10 +10,15 @@ import Testing
 struct DirectPredictionTests {
     private let files: TableFolder
 
+    /// Made once for all tests.
+    private static let weights = Result {
+        TorchCheckpoint.encoded(
+            try Backbone.efficientNetB3.stateDict(of: StartingWeights.snapshot(.efficientNetB3).tensors))
+    }
+
     init() throws {
         files = try TableFolder()
-        let weights = try Backbone.efficientNetB3.stateDict(of: StartingWeights.snapshot(.efficientNetB3).tensors)
-        try InputFixtures.write(TorchCheckpoint.encoded(weights), to: files["w.pt"])
+        try InputFixtures.write(Self.weights.get(), to: files["w.pt"])
     }
 
     private static func slice(_ number: Int32) -> DICOMSlice {
