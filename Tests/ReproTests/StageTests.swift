@@ -163,7 +163,7 @@ final class TemporaryWork {
     @Test("a second run in the same work directory is refused while the first one lives")
     func lock() throws {
         try withExtendedLifetime(WorkLock(folder: work.path)) { _ in
-            let failure = try #require(throws: Failure.self) { try WorkLock(folder: work.path) }
+            let failure = try #require(throws: Failure.self) { try WorkLock(folder: work.path, patience: 0.1) }
             #expect(failure.message.contains("another run is working here (process \(getpid()))"))
         }
         _ = try WorkLock(folder: work.path)

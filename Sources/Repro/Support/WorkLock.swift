@@ -6,13 +6,21 @@ import Foundation
 final class WorkLock: Sendable {
     private let descriptor: Int32
 
-    init(folder: String) throws {
+    /// - Parameter patience: seconds to wait for the lock. A process that was killed keeps it until the kernel has taken its
+    ///   memory back, a second or so after it is gone from the user's sight.
+    init(folder: String, patience: Double = 3) throws {
         let path = "\(folder)/run.lock"
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
             throw Failure(.inputOutput, "\(path): cannot be opened: \(String(cString: strerror(errno))).")
         }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        let begun = Progress.uptime()
+        var isLocked = flock(descriptor, LOCK_EX | LOCK_NB) == 0
+        while !isLocked && Progress.uptime() - begun < patience {
+            usleep(50_000)
+            isLocked = flock(descriptor, LOCK_EX | LOCK_NB) == 0
+        }
+        guard isLocked else {
             let holder = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
             close(descriptor)
             throw Failure(
