@@ -41,8 +41,7 @@ struct ScalarSpecification {
 
     /// tree(lo, hi) = tree(lo, middle) + tree(middle, hi), with the largest power of two below the count on the left.
     func tree<Number: FloatingPoint>(_ sums: ArraySlice<Number>) -> Number {
-        guard sums.count > 1, let first = sums.first else { return sums.first ?? 0 }
-        _ = first
+        guard sums.count > 1 else { return sums.first ?? 0 }
         var left = 1
         while left * 2 < sums.count { left *= 2 }
         let middle = sums.startIndex + left
