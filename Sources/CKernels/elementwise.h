@@ -1,114 +1,187 @@
 // Everything that is not a convolution: lanes run along channels, sums along pixels in order.
+// WIDTH and UNROLL come from the files included before.
 
 #define FOR_LANES(stride) for (int64_t lane = 0; lane < (stride); lane += WIDTH)
 
+// Sums over pixels keep as many channels in registers as fit, so that a pixel's memory is read in one go.
+enum { RUN = WIDTH == 16 ? 4 : 2 };
+
+/// Calls CALL with N = RUN for runs of RUN vectors and for single ones at the end.
+#define FOR_RUNS(lane0, lane1, CALL) \
+    for (int64_t lane = lane0; lane < (lane1);) { \
+        if (lane + RUN * WIDTH <= (lane1)) { enum { N = RUN }; CALL; lane += RUN * WIDTH; } \
+        else { enum { N = 1 }; CALL; lane += WIDTH; } \
+    }
+
+INLINE void channelSumsRun(const float *x, int64_t pixels, int64_t stride, double *sum, double *squares, const int n) {
+    vd s[RUN], q[RUN];
+    UNROLL for (int v = 0; v < n; v++) s[v] = q[v] = widen(splat(0));
+    for (int64_t p = 0; p < pixels; p++, x += stride)
+        UNROLL for (int v = 0; v < n; v++) {
+            vd value = widen(load(x + v * WIDTH));
+            s[v] = s[v] + value;
+            q[v] = q[v] + value * value;
+        }
+    UNROLL for (int v = 0; v < n; v++) {
+        storeDouble(sum + v * WIDTH, s[v]);
+        storeDouble(squares + v * WIDTH, q[v]);
+    }
+}
+
 static void channelSums(const float *x, int64_t pixels, int64_t stride, int64_t lane0, int64_t lane1, double *sum, double *squares) {
-    for (int64_t lane = lane0; lane < lane1; lane += WIDTH) {
-        vd s = widen(splat(0)), q = s;
-        for (int64_t p = 0; p < pixels; p++) {
-            vd value = widen(load(x + p * stride + lane));
-            s = s + value;
-            q = q + value * value;
-        }
-        storeDouble(sum + lane, s);
-        storeDouble(squares + lane, q);
+    FOR_RUNS(lane0, lane1, channelSumsRun(x + lane, pixels, stride, sum + lane, squares + lane, N))
+}
+
+// Fusions: KIND is the activation, or NO_NORM where x is taken as it is; both are constants once inlined.
+
+enum { NO_NORM = -1 };
+
+#define BY_KIND(f, CALL) \
+    if (!(f)->scale) { enum { KIND = NO_NORM }; CALL; } \
+    else if ((f)->activation == CK_RELU) { enum { KIND = CK_RELU }; CALL; } \
+    else if ((f)->activation == CK_SWISH) { enum { KIND = CK_SWISH }; CALL; } \
+    else { enum { KIND = CK_IDENTITY }; CALL; }
+
+/// The parts of [pixel0, pixel1) that lie in one image, one after the other.
+#define FOR_IMAGES(f, pixel0, pixel1, CALL) \
+    for (int64_t first = pixel0; first < (pixel1);) { \
+        int64_t image = first / (f)->pixels, last = (image + 1) * (f)->pixels; \
+        if (last > (pixel1)) last = pixel1; \
+        CALL; \
+        first = last; \
     }
+
+INLINE vf normalised(const CKFusion *f, vf x, int64_t lane, const int kind) {
+    return kind == NO_NORM ? x : vfma(x, load(f->scale + lane), load(f->shift + lane));
 }
 
-static void pixelSum(const float *x, int64_t pixels, int64_t stride, float *sum) {
-    FOR_LANES(stride) {
-        vf s = splat(0);
-        for (int64_t p = 0; p < pixels; p++) s = s + load(x + p * stride + lane);
-        store(sum + lane, s);
-    }
-}
-
-#define NORMALIZE(NAME, KIND) \
-static void NAME(const float *x, float *y, int64_t pixels, int64_t stride, const float *scale, const float *shift) { \
-    for (int64_t p = 0; p < pixels; p++) \
-        FOR_LANES(stride) { \
-            vf z = vfma(load(x + p * stride + lane), load(scale + lane), load(shift + lane)); \
-            store(y + p * stride + lane, activated(z, KIND)); \
-        } \
-}
-NORMALIZE(normalizeIdentity, CK_IDENTITY)
-NORMALIZE(normalizeReLU, CK_RELU)
-NORMALIZE(normalizeSwish, CK_SWISH)
-
-static void normalize(const float *x, float *y, int64_t pixels, int64_t stride, const float *scale, const float *shift, CKActivation kind) {
-    (kind == CK_RELU ? normalizeReLU : kind == CK_SWISH ? normalizeSwish : normalizeIdentity)(x, y, pixels, stride, scale, shift);
-}
-
-#define GRADIENT_SUMS(NAME, KIND) \
-static void NAME(const float *x, float *dy, int64_t pixels, int64_t stride, int64_t lane0, int64_t lane1, const float *scale, const float *shift, const float *mean, double *sum, double *products) { \
-    for (int64_t lane = lane0; lane < lane1; lane += WIDTH) { \
-        const vf a = load(scale + lane), b = load(shift + lane), m = load(mean + lane); \
-        vd s = widen(splat(0)), q = s; \
-        for (int64_t p = 0; p < pixels; p++) { \
-            vf value = load(x + p * stride + lane); \
-            vf dz = activationGradient(vfma(value, a, b), load(dy + p * stride + lane), KIND); \
-            if (KIND != CK_IDENTITY) store(dy + p * stride + lane, dz); \
-            s = s + widen(dz); \
-            q = q + widen(dz * (value - m)); \
-        } \
-        storeDouble(sum + lane, s); \
-        storeDouble(products + lane, q); \
-    } \
-}
-GRADIENT_SUMS(gradientSumsIdentity, CK_IDENTITY)
-GRADIENT_SUMS(gradientSumsReLU, CK_RELU)
-GRADIENT_SUMS(gradientSumsSwish, CK_SWISH)
-
-static void normalizeGradientSums(const float *x, float *dy, int64_t pixels, int64_t stride, int64_t lane0, int64_t lane1, const float *scale, const float *shift, const float *mean, CKActivation kind, double *sum, double *products) {
-    (kind == CK_RELU ? gradientSumsReLU : kind == CK_SWISH ? gradientSumsSwish : gradientSumsIdentity)(x, dy, pixels, stride, lane0, lane1, scale, shift, mean, sum, products);
-}
-
-static void normalizeGradient(const float *x, float *dz, int64_t pixels, int64_t stride, const float *gain, const float *slope, const float *offset) {
-    for (int64_t p = 0; p < pixels; p++)
-        FOR_LANES(stride) {
-            vf expected = vfma(load(x + p * stride + lane), load(slope + lane), load(offset + lane));
-            float *d = dz + p * stride + lane;
-            store(d, load(gain + lane) * (load(d) - expected));
+INLINE void fuseImage(const CKFusion *f, int64_t image, int64_t first, int64_t last, const int kind) {
+    const float *factors = f->factors ? f->factors + image * f->stride : NULL;
+    const vf gain = splat(f->gains ? f->gains[image] : 1.0f);  // times 1 is exact
+    for (int64_t at = first * f->stride; at < last * f->stride; at += f->stride)
+        FOR_LANES(f->stride) {
+            vf value = normalised(f, load(f->x + at + lane), lane, kind);
+            if (kind > CK_IDENTITY) value = activated(value, kind);
+            if (factors) value = value * load(factors + lane);
+            value = value * gain;
+            if (f->residual) value = value + load(f->residual + at + lane);
+            if (f->outer == CK_RELU) value = activated(value, CK_RELU);
+            store(f->y + at + lane, value);
         }
 }
 
-static void activate(const float *x, float *y, int64_t count, CKActivation kind) {
-    for (int64_t i = 0; i < count; i += WIDTH) store(y + i, activated(load(x + i), kind));
+static void fuse(const CKFusion *f, int64_t pixel0, int64_t pixel1) {
+    BY_KIND(f, FOR_IMAGES(f, pixel0, pixel1, fuseImage(f, image, first, last, KIND)))
+}
+
+INLINE void averageRun(const CKFusion *f, int64_t image, int64_t lane, float *means, const int kind, const int n) {
+    vd sum[RUN];
+    UNROLL for (int v = 0; v < n; v++) sum[v] = widen(splat(0));
+    const float *x = f->x + image * f->pixels * f->stride + lane;
+    for (int64_t p = 0; p < f->pixels; p++, x += f->stride)
+        UNROLL for (int v = 0; v < n; v++) {
+            vf value = normalised(f, load(x + v * WIDTH), lane + v * WIDTH, kind);
+            if (kind > CK_IDENTITY) value = activated(value, kind);
+            sum[v] = sum[v] + widen(value);
+        }
+    UNROLL for (int v = 0; v < n; v++) store(means + v * WIDTH, narrow(sum[v] / widen(splat((float)f->pixels))));
+}
+
+static void average(const CKFusion *f, int64_t image, int64_t lane0, int64_t lane1, float *means) {
+    BY_KIND(f, FOR_RUNS(lane0, lane1, averageRun(f, image, lane, means + lane, KIND, N)))
+}
+
+/// The gradient of y, multiplied with outer's derivative where that is still to be done.
+INLINE vf maskedGradient(const CKFusion *f, int64_t at) {
+    vf dy = load(f->dy + at);
+    if (f->outer == CK_RELU && f->y) {
+        dy = activationGradient(load(f->y + at), dy, CK_RELU);
+        store(f->dy + at, dy);
+    }
+    return dy;
+}
+
+INLINE void factorGradientRun(const CKFusion *f, int64_t image, int64_t lane, float *gradient, const int kind, const int n) {
+    vd sum[RUN];
+    UNROLL for (int v = 0; v < n; v++) sum[v] = widen(splat(0));
+    const vf gain = splat(f->gains ? f->gains[image] : 1.0f);
+    int64_t at = image * f->pixels * f->stride + lane;
+    for (int64_t p = 0; p < f->pixels; p++, at += f->stride)
+        UNROLL for (int v = 0; v < n; v++) {
+            vf value = normalised(f, load(f->x + at + v * WIDTH), lane + v * WIDTH, kind);
+            if (kind > CK_IDENTITY) value = activated(value, kind);
+            sum[v] = sum[v] + widen(value * (maskedGradient(f, at + v * WIDTH) * gain));
+        }
+    UNROLL for (int v = 0; v < n; v++) store(gradient + v * WIDTH, narrow(sum[v]));
+}
+
+static void factorGradient(const CKFusion *f, int64_t image, int64_t lane0, int64_t lane1, float *gradient) {
+    BY_KIND(f, FOR_RUNS(lane0, lane1, factorGradientRun(f, image, lane, gradient + lane, KIND, N)))
+}
+
+/// The gradient before the activation, of the value x at one place.
+INLINE vf innerGradient(const CKFusion *f, vf x, int64_t at, int64_t lane, vf gain, const float *factors, const float *share, const int kind) {
+    vf d = maskedGradient(f, at) * gain;
+    if (factors) d = d * load(factors + lane);
+    if (share) d = d + load(share + lane);
+    return kind > CK_IDENTITY ? activationGradient(normalised(f, x, lane, kind), d, kind) : d;
+}
+
+INLINE void fusionSumsRun(const CKFusion *f, int64_t image0, int64_t image1, int64_t lane, double *sum, double *products, const int kind, const int n) {
+    vd s[RUN], q[RUN];
+    UNROLL for (int v = 0; v < n; v++) s[v] = q[v] = widen(splat(0));
+    for (int64_t image = image0; image < image1; image++) {
+        const vf gain = splat(f->gains ? f->gains[image] : 1.0f);
+        const float *factors = f->factors ? f->factors + image * f->stride : NULL;
+        const float *share = f->share ? f->share + image * f->stride : NULL;
+        int64_t at = image * f->pixels * f->stride + lane;
+        for (int64_t p = 0; p < f->pixels; p++, at += f->stride)
+            UNROLL for (int v = 0; v < n; v++) {
+                const int64_t here = lane + v * WIDTH;
+                vf x = load(f->x + at + v * WIDTH);
+                vf dz = innerGradient(f, x, at + v * WIDTH, here, gain, factors, share, kind);
+                if (f->storesGradient) store(f->dy + at + v * WIDTH, dz);
+                s[v] = s[v] + widen(dz);
+                q[v] = q[v] + widen(dz * (x - load(f->mean + here)));
+            }
+    }
+    UNROLL for (int v = 0; v < n; v++) {
+        storeDouble(sum + v * WIDTH, s[v]);
+        storeDouble(products + v * WIDTH, q[v]);
+    }
+}
+
+static void fusionSums(const CKFusion *f, int64_t image0, int64_t image1, int64_t lane0, int64_t lane1, double *sum, double *products) {
+    BY_KIND(f, FOR_RUNS(lane0, lane1, fusionSumsRun(f, image0, image1, lane, sum + lane, products + lane, KIND, N)))
 }
 
 INLINE void put(float *target, vf value, int32_t accumulate) {
     store(target, accumulate ? load(target) + value : value);
 }
 
+INLINE void fusionGradientImage(const CKFusion *f, int64_t image, int64_t first, int64_t last, const int kind) {
+    const vf gain = splat(f->gains ? f->gains[image] : 1.0f);
+    const float *factors = f->factors ? f->factors + image * f->stride : NULL;
+    const float *share = f->share ? f->share + image * f->stride : NULL;
+    for (int64_t at = first * f->stride; at < last * f->stride; at += f->stride)
+        FOR_LANES(f->stride) {
+            vf x = kind == NO_NORM ? splat(0) : load(f->x + at + lane);
+            vf dz = innerGradient(f, x, at + lane, lane, gain, factors, share, kind);
+            if (kind != NO_NORM) dz = load(f->scale + lane) * (dz - vfma(x, load(f->slope + lane), load(f->offset + lane)));
+            put(f->dx + at + lane, dz, f->accumulate);
+        }
+}
+
+static void fusionGradient(const CKFusion *f, int64_t pixel0, int64_t pixel1) {
+    BY_KIND(f, FOR_IMAGES(f, pixel0, pixel1, fusionGradientImage(f, image, first, last, KIND)))
+}
+
+static void activate(const float *x, float *y, int64_t count, CKActivation kind) {
+    for (int64_t i = 0; i < count; i += WIDTH) store(y + i, activated(load(x + i), kind));
+}
+
 static void activateGradient(const float *x, const float *dy, float *dx, int64_t count, CKActivation kind, int32_t accumulate) {
     for (int64_t i = 0; i < count; i += WIDTH) put(dx + i, activationGradient(load(x + i), load(dy + i), kind), accumulate);
-}
-
-static void add(const float *a, const float *b, float *y, int64_t count, CKActivation kind) {
-    for (int64_t i = 0; i < count; i += WIDTH) {
-        vf z = load(a + i) + load(b + i);
-        store(y + i, kind == CK_RELU ? activated(z, CK_RELU) : z);
-    }
-}
-
-static void addGradient(const float *y, const float *dy, float *dx, int64_t count, CKActivation kind, int32_t accumulate) {
-    for (int64_t i = 0; i < count; i += WIDTH) {
-        vf d = load(dy + i);
-        put(dx + i, kind == CK_RELU ? activationGradient(load(y + i), d, CK_RELU) : d, accumulate);
-    }
-}
-
-static void scale(const float *x, const float *s, float *y, int64_t pixels, int64_t stride, int32_t accumulate) {
-    for (int64_t p = 0; p < pixels; p++)
-        FOR_LANES(stride) put(y + p * stride + lane, load(x + p * stride + lane) * load(s + lane), accumulate);
-}
-
-static void pixelDot(const float *a, const float *b, int64_t pixels, int64_t stride, float *sum) {
-    FOR_LANES(stride) {
-        vf s = splat(0);
-        for (int64_t p = 0; p < pixels; p++) s = vfma(load(a + p * stride + lane), load(b + p * stride + lane), s);
-        store(sum + lane, s);
-    }
 }
 
 static void broadcast(const float *s, float *y, int64_t pixels, int64_t stride, int32_t accumulate) {

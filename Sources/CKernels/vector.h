@@ -21,6 +21,7 @@ INLINE vi greater(vf a, vf b) { return -(a > b); }
 INLINE vi toInt(vf x) { return (vi)x; }
 INLINE vf vsqrt(vf x) { return __builtin_sqrtf(x); }
 INLINE vd widen(vf x) { return (double)x; }
+INLINE vf narrow(vd x) { return (float)x; }
 #else
 typedef float vf __attribute__((vector_size(WIDTH * 4)));
 typedef int32_t vi __attribute__((vector_size(WIDTH * 4)));
@@ -33,6 +34,7 @@ INLINE vi greater(vf a, vf b) { return (vi)(a > b); }
 INLINE vi toInt(vf x) { return __builtin_convertvector(x, vi); }
 INLINE vf vsqrt(vf x) { return __builtin_elementwise_sqrt(x); }
 INLINE vd widen(vf x) { return __builtin_convertvector(x, vd); }
+INLINE vf narrow(vd x) { return __builtin_convertvector(x, vf); }
 #endif
 
 enum { VECTORS = CK_PANEL / WIDTH };  // vectors in a panel

@@ -156,9 +156,9 @@ struct ScalarSpecification {
             case .globalAveragePool:
                 for image in 0..<batch {
                     for c in 0..<input.channels {
-                        var sum: Float = 0
-                        for p in 0..<input.pixels { sum += x[(image * input.pixels + p) * input.channels + c] }
-                        y[image * input.channels + c] = sum / Float(input.pixels)
+                        var sum = 0.0
+                        for p in 0..<input.pixels { sum += Double(x[(image * input.pixels + p) * input.channels + c]) }
+                        y[image * input.channels + c] = Float(sum / Double(input.pixels))
                     }
                 }
             case .scale:
@@ -262,14 +262,14 @@ struct ScalarSpecification {
                 give(dx, to: node.inputs[0])
             case .scale:
                 let s = values[node.inputs[1]]
-                var ds = Tensor(repeating: 0, count: s.count)
+                var sums = [Double](repeating: 0, count: s.count)
                 var dx = dy
                 for i in dy.indices {
                     let factor = i / (output.pixels * output.channels) * output.channels + i % output.channels
-                    ds[factor] = fma(x[i], dy[i], ds[factor])
+                    sums[factor] += Double(x[i] * dy[i])
                     dx[i] = dy[i] * s[factor]
                 }
-                give(ds, to: node.inputs[1])
+                give(sums.map { Float($0) }, to: node.inputs[1])
                 give(dx, to: node.inputs[0])
             case .dropout, .dropConnect:
                 give(dy, to: node.inputs[0])
@@ -284,13 +284,14 @@ struct ScalarSpecification {
         let g = convolution.geometry
         if let bias = convolution.bias {
             for o in 0..<output.channels {
-                gradients[bias][o] = batchSum { images in
-                    var sum: Float = 0
+                let sum: Double = batchSum { images in
+                    var sum = 0.0
                     for p in images.lowerBound * output.pixels..<images.upperBound * output.pixels {
-                        sum += dy[p * output.channels + o]
+                        sum += Double(dy[p * output.channels + o])
                     }
                     return sum
                 }
+                gradients[bias][o] = Float(sum)
             }
         }
         for o in 0..<output.channels {

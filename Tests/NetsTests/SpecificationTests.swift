@@ -132,6 +132,6 @@ import Testing
         let fused = try referenceNetwork(backbone, batch: 3, size: 64, training: false, instructionSet: set).network
         for network in [whole, fused] { network.forward(images: 3, training: false) }
         #expect(fused.logits().map(\.bitPattern) == whole.logits().map(\.bitPattern))
-        #expect(fused.plan.count < whole.plan.count / 2, "a network for prediction keeps few maps")
+        #expect(fused.schedule.count < whole.schedule.count / 2, "a network for prediction keeps few maps")
     }
 }

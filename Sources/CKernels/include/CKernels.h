@@ -73,6 +73,39 @@ typedef struct {
     const float *zeros;
 } CKWeightGradient;
 
+/// Elementwise operations that follow each other on a map, as one pass:
+///
+///     y = outer(activation(fma(x, scale, shift)) * factors * gain + residual)
+///
+/// and its way back, from dy to dx. What is NULL is left out.
+typedef struct {
+    const float *x;
+    /// Written by `fuse`; read by the gradients where `outer` is ReLU and dy is not masked yet.
+    float *y;
+    /// Pixels of one image, and floats from one to the next.
+    int64_t pixels, stride;
+    /// A batch norm as scale and shift per channel, with its activation: identity, ReLU or swish.
+    const float *scale, *shift;
+    CKActivation activation;
+    /// Squeeze-excite factors, `stride` per image, and drop-connect gains, one per image.
+    const float *factors, *gains;
+    const float *residual;
+    /// Identity or ReLU.
+    CKActivation outer;
+
+    /// The gradient of y. The first gradient kernel that is given y multiplies it with outer's derivative.
+    float *dy;
+    /// A gradient for each channel of an image's activation, the global average's.
+    const float *share;
+    /// The batch norm's mean, and slope and offset of its gradient.
+    const float *mean, *slope, *offset;
+    /// 1: `fusionSums` leaves the gradient before the activation in dy.
+    int32_t storesGradient;
+    /// The gradient of x; may be dy. 1: added to what is there.
+    float *dx;
+    int32_t accumulate;
+} CKFusion;
+
 /// Max pooling; windows are clipped to the input.
 typedef struct {
     int32_t inputHeight, inputWidth, outputHeight, outputWidth;
@@ -94,25 +127,18 @@ typedef struct {
     void (*weightGradient)(const CKWeightGradient *, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums);
     /// Chain of x and of x*x per channel, in double, over `pixels` pixels, for the channels [lane0, lane1).
     void (*channelSums)(const float *x, int64_t pixels, int64_t stride, int64_t lane0, int64_t lane1, double *sum, double *squares);
-    /// Chain of x per channel in float.
-    void (*pixelSum)(const float *x, int64_t pixels, int64_t stride, float *sum);
-    /// y = activation(fma(x, scale, shift)), identity, ReLU or swish.
-    void (*normalize)(const float *x, float *y, int64_t pixels, int64_t stride, const float *scale, const float *shift, CKActivation);
-    /// dz = dy * activation'(fma(x, scale, shift)), written over dy; chains of dz and of dz * (x - mean) in double.
-    void (*normalizeGradientSums)(const float *x, float *dy, int64_t pixels, int64_t stride, int64_t lane0, int64_t lane1, const float *scale, const float *shift, const float *mean, CKActivation, double *sum, double *products);
-    /// dx = gain * (dz - fma(x, slope, offset)), written over dz.
-    void (*normalizeGradient)(const float *x, float *dz, int64_t pixels, int64_t stride, const float *gain, const float *slope, const float *offset);
+    void (*fuse)(const CKFusion *, int64_t pixel0, int64_t pixel1);
+    /// Means over an image's pixels of activation(fma(x, scale, shift)), in double, for the channels [lane0, lane1).
+    void (*average)(const CKFusion *, int64_t image, int64_t lane0, int64_t lane1, float *means);
+    /// Chains over an image's pixels of the gradient of the factors.
+    void (*factorGradient)(const CKFusion *, int64_t image, int64_t lane0, int64_t lane1, float *gradient);
+    /// Chains of dz and of dz * (x - mean) over images, in double; dz is the gradient before the activation.
+    void (*fusionSums)(const CKFusion *, int64_t image0, int64_t image1, int64_t lane0, int64_t lane1, double *sum, double *products);
+    /// dx = scale * (dz - fma(x, slope, offset)), or dz where there is no batch norm.
+    void (*fusionGradient)(const CKFusion *, int64_t pixel0, int64_t pixel1);
     void (*activate)(const float *x, float *y, int64_t count, CKActivation);
     /// dx = dy * activation'(x), added to dx when `accumulate`.
     void (*activateGradient)(const float *x, const float *dy, float *dx, int64_t count, CKActivation, int32_t accumulate);
-    /// y = activation(a + b), identity or ReLU.
-    void (*add)(const float *a, const float *b, float *y, int64_t count, CKActivation);
-    /// dx = y > 0 ? dy : 0 (ReLU) or dy (identity), added when `accumulate`; y is the output of `add`.
-    void (*addGradient)(const float *y, const float *dy, float *dx, int64_t count, CKActivation, int32_t accumulate);
-    /// y = x * s, one s per channel.
-    void (*scale)(const float *x, const float *s, float *y, int64_t pixels, int64_t stride, int32_t accumulate);
-    /// Chain fma(a, b, sum) per channel over the pixels.
-    void (*pixelDot)(const float *a, const float *b, int64_t pixels, int64_t stride, float *sum);
     /// y += s or y = s for every pixel, one s per channel.
     void (*broadcast)(const float *s, float *y, int64_t pixels, int64_t stride, int32_t accumulate);
     /// `winner` takes each output's index in its window; NULL where no gradient is wanted.

@@ -13,8 +13,7 @@ final class Layer {
     let taps: [CKTap]
     /// The data gradient's, one phase per position within a stride.
     let phases: [Phase]
-    /// A batch norm's mean, inverse deviation, scale and shift, `channels` each.
-    let normalisation: FloatBuffer
+    let normalisation: Normalisation
 
     init(node: Graph.Node, graph: Graph) {
         var channels = 0
@@ -27,7 +26,7 @@ final class Layer {
             phases = []
             if case .batchNorm = node.operation { channels = graph.shapes[node.output].stride }
         }
-        normalisation = FloatBuffer(count: 4 * channels)
+        normalisation = Normalisation(channels: channels)
     }
 
     /// Kernel rows from the top, columns from the left. The first layer's image is stored with its border, and a kernel row
@@ -66,6 +65,27 @@ final class Layer {
     }
 }
 
+/// A batch norm's numbers of the last pass, one of each per channel.
+final class Normalisation {
+    private let buffer: FloatBuffer
+    private let channels: Int
+
+    init(channels: Int) {
+        self.channels = channels
+        buffer = FloatBuffer(count: 6 * channels)
+    }
+
+    var mean: UnsafeMutablePointer<Float> { buffer.base }
+    /// 1 / deviation.
+    var inverse: UnsafeMutablePointer<Float> { buffer.base + channels }
+    /// fma(x, scale, shift) is the normalised x.
+    var scale: UnsafeMutablePointer<Float> { buffer.base + 2 * channels }
+    var shift: UnsafeMutablePointer<Float> { buffer.base + 3 * channels }
+    /// dx = scale * (dz - fma(x, slope, offset)).
+    var slope: UnsafeMutablePointer<Float> { buffer.base + 4 * channels }
+    var offset: UnsafeMutablePointer<Float> { buffer.base + 5 * channels }
+}
+
 /// Memory that every operation may use while it runs.
 final class Scratch {
     /// A data gradient's transposed weights.
@@ -74,6 +94,8 @@ final class Scratch {
     let worker: [FloatBuffer]
     /// Sums per channel and grain; also read as doubles.
     let channels: FloatBuffer
+    /// Drop-connect's gain per image.
+    let gains: FloatBuffer
     /// What a tap outside the input reads.
     let zeros: FloatBuffer
 
@@ -100,11 +122,12 @@ final class Scratch {
         return levels
     }
 
-    init(graph: Graph, grains: Int, training: Bool, workers: Int) {
+    init(graph: Graph, capacity: Int, grains: Int, training: Bool, workers: Int) {
         let counts = Scratch.counts(graph: graph, grains: grains, training: training)
         transposed = FloatBuffer(count: counts.transposed)
         worker = (0..<workers).map { _ in FloatBuffer(count: counts.worker) }
         channels = FloatBuffer(count: counts.channels)
+        gains = FloatBuffer(count: capacity)
         zeros = FloatBuffer(count: (graph.shapes.map(\.stride).max() ?? 16) + 64)
     }
 

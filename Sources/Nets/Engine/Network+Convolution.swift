@@ -4,18 +4,16 @@ import CKernels
 extension Network {
     func convolve(_ index: Int, _ convolution: Convolution) {
         let node = graph.nodes[index]
-        if arithmetic == .openblas && !convolution.geometry.isDepthwise {
-            return multiplyForward(index, convolution)
-        }
+        if usesOpenBLAS(convolution) { return multiplyForward(index, convolution) }
         let g = convolution.geometry
         let output = graph.shapes[node.output]
-        let epilogue = epilogues[index]
+        let fusion = absorbed(by: index)
         layers[index].taps.withUnsafeBufferPointer { taps in
             var arguments = CKConvolution()
             describeInput(
                 &arguments.input, &arguments.inputImageStride, &arguments.inputRowStride,
                 &arguments.inputPixelStride, &arguments.inputHeight, &arguments.inputWidth, node.inputs[0], g)
-            arguments.output = value(epilogue.map { graph.nodes[$0.last].output } ?? node.output)
+            arguments.output = value(fusion?.output ?? node.output)
             arguments.outputImageStride = Int64(output.count)
             arguments.outputRowStride = Int64(output.width * output.stride)
             arguments.outputPixelStride = Int64(output.stride)
@@ -30,40 +28,34 @@ extension Network {
             arguments.panelStride = Int64(g.panelStride)
             arguments.bias = convolution.bias.map { UnsafePointer(parameter($0)) }
             arguments.hasEpilogue = convolution.bias == nil ? 0 : 1
-            if let epilogue { add(epilogue, to: &arguments) }
+            if let fusion { absorb(fusion, into: &arguments) }
             arguments.zeros = UnsafePointer(scratch.zeros.base)
             run(arguments, pixels: images * output.pixels, panels: g.outputPanels)
         }
     }
 
-    private func add(_ epilogue: Epilogue, to arguments: inout CKConvolution) {
-        guard case .batchNorm(let norm, let activation) = graph.nodes[epilogue.norm].operation else { return }
-        let stride = graph.shapes[graph.nodes[epilogue.norm].output].stride
-        runningNormalisation(epilogue.norm, norm, stride)
-        let numbers = layers[epilogue.norm].normalisation.base
+    /// Lets the convolution do a fusion to its sums before it stores them.
+    private func absorb(_ fusion: Fusion, into arguments: inout CKConvolution) {
+        guard let index = fusion.norm, case .batchNorm(let norm, let activation) = graph.nodes[index].operation
+        else { preconditionFailure("a convolution absorbs batch norms") }
+        runningNormalisation(index, norm)
+        let numbers = layers[index].normalisation
         arguments.hasEpilogue = 1
-        arguments.scale = UnsafePointer(numbers + 2 * stride)
-        arguments.shift = UnsafePointer(numbers + 3 * stride)
+        arguments.scale = UnsafePointer(numbers.scale)
+        arguments.shift = UnsafePointer(numbers.shift)
         arguments.activation = activation.kernel
-        guard let sum = epilogue.sum, case .add(let kind) = graph.nodes[sum.node].operation else { return }
-        arguments.residual = UnsafePointer(value(sum.residual))
-        arguments.residualActivation = kind.kernel
-    }
-
-    func convolveBackward(_ index: Int, _ convolution: Convolution) {
-        let node = graph.nodes[index]
-        let g = convolution.geometry
-        if let bias = convolution.bias { biasGradient(of: node.output, into: parameterGradient(bias)) }
-        if arithmetic == .openblas && !g.isDepthwise { return multiplyBackward(index, convolution) }
-        weightGradient(index, convolution)
-        if !g.readsImage { dataGradient(index, convolution) }
+        guard let residual = fusion.residual else { return }
+        arguments.residual = UnsafePointer(value(residual))
+        arguments.residualActivation = graph.outerActivation(fusion).kernel
     }
 
     // MARK: Data gradient
 
     /// The gradient of the input: each phase of the stride is a gather from the output's gradient.
-    private func dataGradient(_ index: Int, _ convolution: Convolution) {
+    func dataGradient(_ index: Int) {
         let node = graph.nodes[index]
+        let convolution = node.convolution
+        if usesOpenBLAS(convolution) { return multiplyDataGradient(index, convolution) }
         let g = convolution.geometry
         let input = graph.shapes[node.inputs[0]]
         let output = graph.shapes[node.output]
@@ -91,7 +83,7 @@ extension Network {
                 arguments.weights = UnsafePointer(
                     g.isDepthwise ? parameter(convolution.weight) : scratch.transposed.base)
                 arguments.panelStride = Int64(g.taps * g.blockOutputs * 16)
-                arguments.accumulate = plan.accumulates[index][0] ? 1 : 0
+                arguments.accumulate = schedule.accumulates[index][0] ? 1 : 0
                 arguments.hasEpilogue = arguments.accumulate
                 arguments.zeros = UnsafePointer(scratch.zeros.base)
                 run(arguments, pixels: images * Int(arguments.gridHeight * arguments.gridWidth), panels: g.inputPanels)
@@ -119,8 +111,11 @@ extension Network {
     // MARK: Weight gradient
 
     /// Every task computes some output panels: a chain per grain, combined by the tree while the next grain is at work.
-    private func weightGradient(_ index: Int, _ convolution: Convolution) {
+    func weightGradient(_ index: Int) {
         let node = graph.nodes[index]
+        let convolution = node.convolution
+        if let bias = convolution.bias { biasGradient(of: node.output, into: parameterGradient(bias)) }
+        if usesOpenBLAS(convolution) { return multiplyWeightGradient(index, convolution) }
         let g = convolution.geometry
         let output = graph.shapes[node.output]
         layers[index].taps.withUnsafeBufferPointer { taps in
@@ -185,17 +180,19 @@ extension Network {
         }
     }
 
-    /// Sum of the output's gradient over all pixels: a chain per grain, then the tree.
+    /// Sum of the output's gradient over all pixels.
     private func biasGradient(of output: Graph.Value, into target: UnsafeMutablePointer<Float>) {
         let shape = graph.shapes[output]
-        for g in 0..<grainCount {
-            let images = grain(g)
-            kernels.pixelSum(
+        let sums = batchSums(shape) { images, lanes, sum, squares in
+            kernels.channelSums(
                 gradient(output) + images.lowerBound * shape.count, Int64(images.count * shape.pixels),
-                Int64(shape.stride), scratch.channels.base + g * shape.stride)
+                Int64(shape.stride), Int64(lanes.lowerBound), Int64(lanes.upperBound), sum, squares)
         }
-        Network.combine(scratch.channels.base, parts: grainCount, count: shape.stride)
-        target.update(from: scratch.channels.base, count: shape.stride)
+        for c in 0..<shape.stride { target[c] = Float(sums[c]) }
+    }
+
+    private func usesOpenBLAS(_ convolution: Convolution) -> Bool {
+        arithmetic == .openblas && !convolution.geometry.isDepthwise
     }
 
     // MARK: Sizes

@@ -32,37 +32,50 @@ extension Network {
         kernels.broadcast(bias, y, Int64(pixels), Int64(stride), 1)
     }
 
-    /// dW = columns(x)^T * dy and, but for the first layer, dx = scatter(dy * W^T).
-    func multiplyBackward(_ index: Int, _ convolution: Convolution) {
+    /// dW = columns(x)^T * dy.
+    func multiplyWeightGradient(_ index: Int, _ convolution: Convolution) {
         let node = graph.nodes[index]
         let g = convolution.geometry
         let output = graph.shapes[node.output]
         let sizes = ProductSizes(g)
         openblas_set_num_threads(Int32(pool.threads))
         var columns = [Float](repeating: 0, count: output.pixels * sizes.inner)
-        if !g.readsImage && !plan.accumulates[index][0] {
+        for block in 0..<sizes.blocks {
+            var matrix = [Float](repeating: 0, count: sizes.inner * sizes.outer)
+            for image in 0..<images {
+                gather(index, g, image: image, block: block, into: &columns)
+                cblas_sgemm(
+                    CblasRowMajor, CblasTrans, CblasNoTrans, Int32(sizes.inner), Int32(sizes.outer),
+                    Int32(output.pixels), 1, columns, Int32(sizes.inner),
+                    gradient(node.output) + image * output.count + block * sizes.outer, Int32(output.stride), 1, &matrix,
+                    Int32(sizes.outer))
+            }
+            store(matrix, into: parameterGradient(convolution.weight), g, block)
+        }
+        if g.hasWidenedGroups { clearBetweenGroups(parameterGradient(convolution.weight), g) }
+    }
+
+    /// dx = scatter(dy * W^T).
+    func multiplyDataGradient(_ index: Int, _ convolution: Convolution) {
+        let node = graph.nodes[index]
+        let g = convolution.geometry
+        let output = graph.shapes[node.output]
+        let sizes = ProductSizes(g)
+        openblas_set_num_threads(Int32(pool.threads))
+        var columns = [Float](repeating: 0, count: output.pixels * sizes.inner)
+        if !schedule.accumulates[index][0] {
             gradient(node.inputs[0]).update(repeating: 0, count: images * graph.shapes[node.inputs[0]].count)
         }
         for block in 0..<sizes.blocks {
             let matrix = blockMatrix(parameter(convolution.weight), g, block)
-            var matrixGradient = [Float](repeating: 0, count: matrix.count)
             for image in 0..<images {
-                let dy = gradient(node.output) + image * output.count + block * sizes.outer
-                gather(index, g, image: image, block: block, into: &columns)
-                cblas_sgemm(
-                    CblasRowMajor, CblasTrans, CblasNoTrans, Int32(sizes.inner), Int32(sizes.outer),
-                    Int32(output.pixels), 1, columns, Int32(sizes.inner), dy, Int32(output.stride), 1, &matrixGradient,
-                    Int32(sizes.outer))
-                guard !g.readsImage else { continue }
                 cblas_sgemm(
                     CblasRowMajor, CblasNoTrans, CblasTrans, Int32(output.pixels), Int32(sizes.inner),
-                    Int32(sizes.outer), 1, dy, Int32(output.stride), matrix, Int32(sizes.outer), 0, &columns,
-                    Int32(sizes.inner))
+                    Int32(sizes.outer), 1, gradient(node.output) + image * output.count + block * sizes.outer,
+                    Int32(output.stride), matrix, Int32(sizes.outer), 0, &columns, Int32(sizes.inner))
                 scatter(index, g, image: image, block: block, from: columns)
             }
-            store(matrixGradient, into: parameterGradient(convolution.weight), g, block)
         }
-        if g.hasWidenedGroups { clearBetweenGroups(parameterGradient(convolution.weight), g) }
     }
 
     /// A block's product: `outer` outputs (padded), each over `inner` numbers.

@@ -15,11 +15,7 @@ final class Network {
     let pool: ThreadPool
     let kernels: CKKernels
 
-    /// Convolutions that do the work of the nodes after them; none in a network for training.
-    let epilogues: [Int: Epilogue]
-    /// The nodes whose work these do.
-    private let absorbed: Set<Int>
-    let plan: MemoryPlan
+    let schedule: Schedule
     let arena: FloatBuffer
     /// The images with the first layer's border around them: `[capacity][height + border][width + border][3]`.
     let image: FloatBuffer
@@ -27,8 +23,12 @@ final class Network {
     let gradients: FloatBuffer
     let layers: [Layer]
     let scratch: Scratch
+    /// Where each value lies in the arena at this time.
+    private var places: [Int]
     /// How many images the current batch has.
     var images = 0
+    /// Whether the current pass trains: batch norms use and update statistics, dropout draws.
+    private(set) var isTraining = false
     /// What dropout and drop-connect draw their randomness from.
     var draws = Draws(seed: 0, epoch: 0, samples: [])
 
@@ -52,23 +52,22 @@ final class Network {
         self.pool = pool
         self.arithmetic = arithmetic
         self.kernels = kernels
-        epilogues = training || arithmetic == .openblas ? [:] : graph.epilogues()
-        absorbed = Set(epilogues.values.flatMap { [$0.norm] + ($0.sum.map { [$0.node] } ?? []) })
-        plan = MemoryPlan(graph: graph, batch: capacity, training: training, epilogues: epilogues)
-        arena = FloatBuffer(count: plan.count)
+        schedule = Schedule(
+            graph: graph, batch: capacity, training: training, absorbing: !training && arithmetic == .exact)
+        places = graph.shapes.map { _ in 0 }
+        arena = FloatBuffer(count: schedule.count)
         layers = graph.nodes.map { Layer(node: $0, graph: graph) }
         image = FloatBuffer(count: capacity * Network.imageStride(graph))
         gradients = FloatBuffer(count: training ? graph.parameters.count : 0)
-        scratch = Scratch(graph: graph, grains: grains, training: training, workers: pool.threads)
+        scratch = Scratch(graph: graph, capacity: capacity, grains: grains, training: training, workers: pool.threads)
     }
 
     /// Bytes that a network takes, parameters and optimiser state aside; exact, before anything is allocated.
     static func plannedBytes(graph: Graph, capacity: Int, grains: Int = 8, training: Bool, workers: Int) -> Int {
-        let plan = MemoryPlan(
-            graph: graph, batch: capacity, training: training, epilogues: training ? [:] : graph.epilogues())
+        let schedule = Schedule(graph: graph, batch: capacity, training: training, absorbing: !training)
         let scratch = Scratch.counts(graph: graph, grains: grains, training: training)
         return 4
-            * (plan.count + capacity * imageStride(graph) + (training ? graph.parameters.count : 0)
+            * (schedule.count + capacity * imageStride(graph) + (training ? graph.parameters.count : 0)
                 + scratch.transposed + scratch.worker * workers + scratch.channels)
     }
 
@@ -105,7 +104,8 @@ final class Network {
         precondition(!training || self.training, "this network was made for prediction")
         precondition(images > 0 && images <= capacity, "a batch of \(images) images does not fit \(capacity)")
         self.images = images
-        for index in graph.nodes.indices where !absorbed.contains(index) { forward(index, training: training) }
+        isTraining = training
+        schedule.forward.forEach(run)
     }
 
     /// The logits of the last forward pass, `images` x outputs.
@@ -125,45 +125,63 @@ final class Network {
                 target[image * shape.stride + output] = logitsGradient[image * shape.channels + output]
             }
         }
-        for index in graph.nodes.indices.reversed() { backward(index) }
+        schedule.backward.forEach(run)
     }
 
-    private func forward(_ index: Int, training: Bool) {
+    private func run(_ step: Schedule.Step) {
+        if let place = step.place { places[written(by: step.action)] = place }
+        switch step.action {
+        case .forward(let index): forward(index)
+        case .statistics(let index): normalise(schedule.fusions.all[index])
+        case .fuse(let index): fuse(schedule.fusions.all[index])
+        case .weightGradient(let index): weightGradient(index)
+        case .dataGradient(let index): dataGradient(index)
+        case .backward(let index): backward(index)
+        case .outerGradient(let index): outerGradient(schedule.fusions.all[index])
+        case .innerGradient(let index): innerGradient(schedule.fusions.all[index])
+        }
+    }
+
+    private func written(by action: Schedule.Action) -> Graph.Value {
+        switch action {
+        case .fuse(let index): schedule.fusions.all[index].output
+        case .forward(let index): absorbed(by: index)?.output ?? graph.nodes[index].output
+        default: preconditionFailure("\(action) computes no value")
+        }
+    }
+
+    /// The fusion that a convolution does to its sums.
+    func absorbed(by index: Int) -> Fusion? { schedule.fusions.all.first { $0.convolution == index } }
+
+    private func forward(_ index: Int) {
         let node = graph.nodes[index]
         switch node.operation {
         case .convolution(let convolution): convolve(index, convolution)
-        case .batchNorm(let norm, let activation): normalise(index, norm, activation, training: training)
         case .activation(let kind): activate(node, kind)
-        case .add(let kind): add(node, kind)
         case .maxPool(let kernel, let stride, let padding): maxPool(index, kernel, stride, padding)
         case .globalAveragePool: averagePool(node)
-        case .scale: scale(node)
-        case .dropout(let probability): dropout(node, probability, training: training)
-        case .dropConnect(let probability, let block): dropConnect(node, probability, block, training: training)
+        case .dropout(let probability): dropout(node, probability)
+        case .batchNorm, .scale, .dropConnect, .add: preconditionFailure("always part of a fusion")
         }
     }
 
     private func backward(_ index: Int) {
         let node = graph.nodes[index]
         switch node.operation {
-        case .convolution(let convolution): convolveBackward(index, convolution)
-        case .batchNorm(let norm, let activation): normaliseBackward(index, norm, activation)
         case .activation(let kind): activateBackward(index, kind)
-        case .add(let kind): addBackward(index, kind)
         case .maxPool(let kernel, let stride, let padding): maxPoolBackward(index, kernel, stride, padding)
         case .globalAveragePool: averagePoolBackward(index)
-        case .scale: scaleBackward(index)
         case .dropout(let probability): dropoutBackward(node, probability)
-        case .dropConnect(let probability, let block): dropConnectBackward(node, probability, block)
+        case .convolution, .batchNorm, .scale, .dropConnect, .add: preconditionFailure("has steps of its own")
         }
     }
 
     // MARK: Addresses
 
-    func value(_ value: Graph.Value) -> UnsafeMutablePointer<Float> { arena.base + plan.values[value] }
+    func value(_ value: Graph.Value) -> UnsafeMutablePointer<Float> { arena.base + places[value] }
 
     func gradient(_ value: Graph.Value) -> UnsafeMutablePointer<Float> {
-        guard let offset = plan.gradients[value] else { preconditionFailure("value \(value) has no gradient") }
+        guard let offset = schedule.gradients[value] else { preconditionFailure("value \(value) has no gradient") }
         return arena.base + offset
     }
 

@@ -38,6 +38,12 @@ struct Graph {
         var operation: Operation
         var inputs: [Value]
         var output: Value
+
+        /// A convolution node's geometry and parameters.
+        var convolution: Convolution {
+            guard case .convolution(let convolution) = operation else { preconditionFailure("not a convolution") }
+            return convolution
+        }
     }
 
     enum Activation {
