@@ -65,6 +65,9 @@ static void NAME(const CKConvolution *c, const float *const *rows, float *const 
 DENSE_TILE(denseTile1, 1)
 #if PAIR == 2
 DENSE_TILE(denseTile2, 2)
+#define WIDE_TILE denseTile2
+#else
+#define WIDE_TILE denseTile1
 #endif
 
 static void depthwiseTile(const CKConvolution *c, const float *const *rows, float *const *targets, int count, int32_t panel) {
@@ -148,9 +151,7 @@ static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, 
             int width = PAIR == 2 && c->channels && left >= 2 && inBlock >= 2 ? 2 : 1;
             for (int tile = 0; tile < tiles; tile++) {
                 if (!c->channels) depthwiseTile(c, rows[tile], targets[tile], counts[tile], panel);
-#if PAIR == 2
-                else if (width == 2) denseTile2(c, rows[tile], targets[tile], counts[tile], panel);
-#endif
+                else if (width == PAIR) WIDE_TILE(c, rows[tile], targets[tile], counts[tile], panel);
                 else denseTile1(c, rows[tile], targets[tile], counts[tile], panel);
             }
             panel += width;
@@ -163,7 +164,7 @@ static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, 
 enum { POINTS = 64 };  // grid points at a time: what they read stays in the cache
 
 /// Where tap `tap` reads for the grid points [point0, point0 + count) of a run of images.
-static void pointAddresses(const CKWeightGradient *g, const CKTap *tap, int64_t point0, int count, const float **x) {
+static void pointAddresses(const CKConvolution *g, const CKTap *tap, int64_t point0, int count, const float **x) {
     const int64_t grid = (int64_t)g->gridHeight * g->gridWidth;
     int64_t image = point0 / grid, rest = point0 % grid;
     int32_t a = (int32_t)(rest / g->gridWidth), b = (int32_t)(rest % g->gridWidth);
@@ -208,52 +209,52 @@ GRADIENT_TILE(gradientTileFour1, 4, 1)
 GRADIENT_TILE(gradientTileFour2, 4, 2)
 #endif
 
-static void gradientPanels(const CKWeightGradient *g, const float *const *x, const float *dy, int count, int32_t panel, int width, float *sums) {
+static void gradientPanels(const CKConvolution *g, const float *const *x, const float *dy, int count, int32_t panel, int width, float *sums) {
     const int64_t block = (int64_t)(panel / g->panelsPerBlock) * g->channels;
     (void)width;
     int32_t k = 0;
     for (; k + ROWS <= g->channels; k += ROWS) {
 #if PAIR == 2
-        if (width == 2) { gradientTileRows2(x, block + k, dy, g->gradientPixelStride, count, sums + k * CK_PANEL, g->panelStride); continue; }
+        if (width == 2) { gradientTileRows2(x, block + k, dy, g->outputPixelStride, count, sums + k * CK_PANEL, g->panelStride); continue; }
 #endif
-        gradientTileRows1(x, block + k, dy, g->gradientPixelStride, count, sums + k * CK_PANEL, g->panelStride);
+        gradientTileRows1(x, block + k, dy, g->outputPixelStride, count, sums + k * CK_PANEL, g->panelStride);
     }
 #if PAIR == 2
     for (; k + 4 <= g->channels; k += 4) {
-        if (width == 2) gradientTileFour2(x, block + k, dy, g->gradientPixelStride, count, sums + k * CK_PANEL, g->panelStride);
-        else gradientTileFour1(x, block + k, dy, g->gradientPixelStride, count, sums + k * CK_PANEL, g->panelStride);
+        if (width == 2) gradientTileFour2(x, block + k, dy, g->outputPixelStride, count, sums + k * CK_PANEL, g->panelStride);
+        else gradientTileFour1(x, block + k, dy, g->outputPixelStride, count, sums + k * CK_PANEL, g->panelStride);
     }
 #endif
     for (; k < g->channels; k++) {
 #if PAIR == 2
-        if (width == 2) { gradientTileOne2(x, block + k, dy, g->gradientPixelStride, count, sums + k * CK_PANEL, g->panelStride); continue; }
+        if (width == 2) { gradientTileOne2(x, block + k, dy, g->outputPixelStride, count, sums + k * CK_PANEL, g->panelStride); continue; }
 #endif
-        gradientTileOne1(x, block + k, dy, g->gradientPixelStride, count, sums + k * CK_PANEL, g->panelStride);
+        gradientTileOne1(x, block + k, dy, g->outputPixelStride, count, sums + k * CK_PANEL, g->panelStride);
     }
 }
 
 /// Depthwise: the taps' chains of one panel run side by side, up to 9 at once.
-static void depthwiseGradient(const CKWeightGradient *g, const float *const (*x)[POINTS], int taps, const float *dy, int count, int32_t panel, float *sums) {
+static void depthwiseGradient(const CKConvolution *g, const float *const (*x)[POINTS], int taps, const float *dy, int count, int32_t panel, float *sums) {
     enum { MOST = 9 };
     const int64_t lane = (int64_t)panel * CK_PANEL;
     for (int v = 0; v < VECTORS; v++) {
         vf acc[MOST];
         UNROLL for (int t = 0; t < MOST; t++) acc[t] = t < taps ? load(sums + t * CK_PANEL + v * WIDTH) : splat(0);
         for (int n = 0; n < count; n++) {
-            vf d = load(dy + n * g->gradientPixelStride + v * WIDTH);
+            vf d = load(dy + n * g->outputPixelStride + v * WIDTH);
             UNROLL for (int t = 0; t < MOST; t++) acc[t] = vfma(load(x[t < taps ? t : 0][n] + lane + v * WIDTH), d, acc[t]);
         }
         for (int t = 0; t < taps; t++) store(sums + t * CK_PANEL + v * WIDTH, acc[t]);
     }
 }
 
-static void weightGradient(const CKWeightGradient *g, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums) {
+static void weightGradient(const CKConvolution *g, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums) {
     const float *x[9][POINTS];
     const int64_t grid = (int64_t)g->gridHeight * g->gridWidth;
     memset(sums, 0, sizeof(float) * (size_t)((panel1 - panel0) * g->panelStride));
     for (int64_t point = image0 * grid; point < image1 * grid; point += POINTS) {
         int count = image1 * grid - point < POINTS ? (int)(image1 * grid - point) : POINTS;
-        const float *dy = g->gradient + point * g->gradientPixelStride;
+        const float *dy = g->output + point * g->outputPixelStride;
         int32_t together = g->channels ? 1 : 9;
         for (int32_t tap = 0; tap < g->tapCount; tap += together) {
             int taps = g->tapCount - tap < together ? g->tapCount - tap : together;

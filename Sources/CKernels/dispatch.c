@@ -1,5 +1,7 @@
 #include "CKernels.h"
 
+#include "winograd_sizes.h"
+
 extern const CKKernels ck_scalar, ck_scalar_fma, ck_avx2, ck_avx512;
 
 int ck_supports(CKInstructionSet set) {
@@ -36,4 +38,9 @@ const CKKernels *ck_kernels(CKInstructionSet set) {
     (void)set;
     return &ck_scalar;
 #endif
+}
+
+int64_t ck_winograd_workspace(int64_t pixelStride, int32_t panels) {
+    const int64_t tiles = winogradTiles(pixelStride);
+    return POSITIONS * (positionStride(tiles, pixelStride) + positionStride(tiles, (int64_t)panels * CK_PANEL));
 }

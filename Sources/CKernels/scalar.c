@@ -6,5 +6,6 @@
 #include "vector.h"
 
 #include "convolution.h"
+#include "winograd.h"
 #include "elementwise.h"
 #include "table.h"

@@ -2,6 +2,10 @@
 const CKKernels TABLE = {
     .convolution = convolution,
     .weightGradient = weightGradient,
+    .winograd = winograd,
+    .winogradWeights = winogradWeights,
+    .winogradGradient = winogradGradient,
+    .winogradGradientWeights = winogradGradientWeights,
     .channelSums = channelSums,
     .fuse = fuse,
     .average = average,

@@ -109,6 +109,14 @@ struct ScalarSpecification {
             case .convolution(let convolution):
                 let g = convolution.geometry
                 let weights = parameters[convolution.weight]
+                if convolution.isWinograd {
+                    y = WinogradSpecification(batch: batch, weights: weights, inputs: input.channels, outputs: output.channels)
+                        .convolve(x, height: output.height, width: output.width)
+                    if let bias = convolution.bias {
+                        for i in y.indices { y[i] += parameters[bias][i % output.channels] }
+                    }
+                    break
+                }
                 forEachPixel { image, row, column, at in
                     for o in 0..<output.channels {
                         var sum: Float = 0
@@ -293,6 +301,15 @@ struct ScalarSpecification {
                 }
                 gradients[bias][o] = Float(sum)
             }
+        }
+        if convolution.isWinograd {
+            let winograd = WinogradSpecification(
+                batch: batch, weights: parameters[convolution.weight], inputs: input.channels, outputs: output.channels)
+            gradients[convolution.weight] = winograd.weightGradient(x, dy, height: input.height, width: input.width) {
+                batchSum($0)
+            }
+            give(winograd.turned.convolve(dy, height: input.height, width: input.width), to: node.inputs[0])
+            return
         }
         for o in 0..<output.channels {
             for i in 0..<g.groupInputs {

@@ -10,6 +10,7 @@ import Testing
         ("dense convolutions, both strides, asymmetric padding, bias", 3, 8, dense()),
         ("groups of 4, 8, 16 and 32", 5, 4, grouped()),
         ("depthwise 3x3 and 5x5, both strides, swish, squeeze-excite", 4, 3, depthwise()),
+        ("Winograd tiles on odd and even maps, bias, residual sum", 5, 3, winograd()),
         ("residual sums, ceil-mode pooling, projection", 7, 7, residual()),
     ]
 
@@ -50,6 +51,22 @@ import Testing
             x = g.batchNorm("n\(index)", x, activation: .swish, epsilon: 1e-3, momentum: 0.01)
             x = g.squeezeExcite(x, reduce: "r\(index)", expand: "e\(index)", squeezed: 10, activation: .swish)
         }
+        _ = g.linear("e", g.globalAveragePool(x), outputs: 6)
+        return g
+    }
+
+    private static func winograd() -> Graph {
+        var g = Graph(input: .init(height: 14, width: 13, channels: 3))
+        var x = g.convolution("stem", 0, outputChannels: 33, kernel: 3, padding: (1, 1))
+        x = g.batchNorm("n", x, activation: .relu)
+        let shortcut = x
+        x = g.convolution("a", x, outputChannels: 68, kernel: 3, padding: (1, 1))
+        x = g.batchNorm("an", x, activation: .relu)
+        x = g.convolution("b", x, outputChannels: 33, kernel: 3, padding: (1, 1))
+        x = g.batchNorm("bn", x, activation: .identity)
+        x = g.add(x, shortcut, activation: .relu)
+        x = g.convolution("c", x, outputChannels: 40, kernel: 3, padding: (1, 1), bias: true)
+        precondition(g.convolutions.count(where: \.isWinograd) == 3)
         _ = g.linear("e", g.globalAveragePool(x), outputs: 6)
         return g
     }

@@ -23,7 +23,8 @@ typedef struct {
 } CKTap;
 
 /// A convolution as a gather: grid point (a, b) of an image reads input pixels (a * step + tap.row, b * step + tap.column).
-/// Forward passes and data gradients, dense, grouped and depthwise, are all of this form.
+/// Forward passes and data gradients, dense, grouped and depthwise, are all of this form; a weight gradient is described as the
+/// forward pass, with the output's gradient where the output was.
 typedef struct {
     const float *input;
     int64_t inputImageStride, inputRowStride, inputPixelStride;
@@ -55,23 +56,6 @@ typedef struct {
     /// At least as many zeros as an input pixel has floats: what a tap outside the input reads.
     const float *zeros;
 } CKConvolution;
-
-/// A weight gradient: the same geometry, with the gradient of the output where the output was.
-typedef struct {
-    const float *input;
-    int64_t inputImageStride, inputRowStride, inputPixelStride;
-    int32_t inputHeight, inputWidth;
-    const float *gradient;
-    int64_t gradientPixelStride;
-    int32_t gridHeight, gridWidth;
-    int32_t step;
-    const CKTap *taps;
-    int32_t tapCount;
-    int32_t channels;
-    int32_t panelsPerBlock;
-    int64_t panelStride;
-    const float *zeros;
-} CKWeightGradient;
 
 /// Elementwise operations that follow each other on a map, as one pass:
 ///
@@ -124,7 +108,16 @@ typedef struct {
 typedef struct {
     void (*convolution)(const CKConvolution *, int64_t pixel0, int64_t pixel1, int32_t panel0, int32_t panel1);
     /// One grain's chain for the panels [panel0, panel1), stored at `sums` (panel0 first).
-    void (*weightGradient)(const CKWeightGradient *, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums);
+    void (*weightGradient)(const CKConvolution *, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums);
+    /// Winograd's F(2x2, 3x3): 3x3 convolutions with stride 1 and padding 1, by tiles of 2 x 2 outputs. Weights come as
+    /// [output panel][16 positions][channels][16] from `winogradWeights`; `workspace` has ck_winograd_workspace() floats.
+    void (*winograd)(const CKConvolution *, int64_t tile0, int64_t tile1, int32_t panel0, int32_t panel1, float *workspace);
+    /// Transforms the panels of weights that lie as [panel][9 taps][channels][16]; `flipped` turns the kernel by 180 degrees.
+    void (*winogradWeights)(const float *weights, int32_t channels, int32_t flipped, int32_t panel0, int32_t panel1, float *out);
+    /// As `weightGradient`, but the sums are transformed ones: [panel][16][channels][16].
+    void (*winogradGradient)(const CKConvolution *, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums, float *workspace);
+    /// Transforms such sums into gradients that lie as [panel][9][channels][16].
+    void (*winogradGradientWeights)(const float *sums, int32_t channels, int32_t panels, float *out);
     /// Chain of x and of x*x per channel, in double, over `pixels` pixels, for the channels [lane0, lane1).
     void (*channelSums)(const float *x, int64_t pixels, int64_t stride, int64_t lane0, int64_t lane1, double *sum, double *squares);
     void (*fuse)(const CKFusion *, int64_t pixel0, int64_t pixel1);
@@ -150,6 +143,9 @@ typedef struct {
     void (*transposeWeights)(const float *weights, int64_t panelStride, int32_t taps, int32_t inputs, int32_t outputs, int32_t panel, float *out);
     void (*adam)(const CKAdam *, float *parameter, const float *gradient, float *mean, float *variance, int64_t count);
 } CKKernels;
+
+/// Floats that a thread's Winograd convolutions need, for maps of so many floats a pixel and so many output panels at a time.
+int64_t ck_winograd_workspace(int64_t pixelStride, int32_t panels);
 
 /// The best instruction set that this CPU has.
 CKInstructionSet ck_best_instruction_set(void);

@@ -88,65 +88,99 @@ final class Normalisation {
 
 /// Memory that every operation may use while it runs.
 final class Scratch {
+    /// How many floats each part takes, by the largest layer.
+    struct Sizes {
+        var transposed = 0
+        var winogradWeights = 0
+        var partials = 0
+        /// Per worker.
+        var worker = 0
+        var sums = 0
+        var channels = 0
+        var gains = 0
+        var zeros = 0
+
+        init(graph: Graph, capacity: Int, grains: Int, training: Bool, workers: Int) {
+            let widest = graph.shapes.map(\.stride).max() ?? 16
+            // Two doubles per channel and grain.
+            channels = 4 * widest * max(grains, 1)
+            gains = capacity
+            zeros = widest + 64
+            for convolution in graph.convolutions {
+                let g = convolution.geometry
+                if convolution.isWinograd {
+                    winogradWeights = max(winogradWeights, 256 * g.outputPanels * g.inputChannels)
+                    worker = max(worker, workspace(g.inputPanels, 2))
+                }
+                guard training else { continue }
+                let work = GradientWork(convolution, threads: workers)
+                if work.grainsApart {
+                    partials = max(partials, min(grains, capacity) * g.outputPanels * work.panelStride)
+                } else {
+                    sums = max(sums, work.panels * work.panelStride * (Scratch.levels(grains) + 1))
+                }
+                if !g.readsImage && !g.isDepthwise {
+                    transposed = max(transposed, g.inputPanels * g.taps * g.blockOutputs * 16)
+                }
+                if convolution.isWinograd {
+                    winogradWeights = max(winogradWeights, 256 * g.inputPanels * g.outputChannels)
+                    worker = max(worker, workspace(g.outputPanels, 2), workspace(g.inputPanels, work.panels))
+                }
+            }
+        }
+
+        private func workspace(_ inputPanels: Int, _ panels: Int) -> Int {
+            Int(ck_winograd_workspace(Int64(16 * inputPanels), Int32(panels)))
+        }
+
+        func total(workers: Int) -> Int {
+            transposed + winogradWeights + partials + (worker + sums) * workers + channels + gains + zeros
+        }
+    }
+
     /// A data gradient's transposed weights.
     let transposed: FloatBuffer
-    /// Per worker: a weight gradient's partial sums, one per level of the tree and one in work.
+    let winogradWeights: FloatBuffer
+    /// A weight gradient's sums of all grains.
+    let partials: FloatBuffer
+    /// Per worker: a Winograd convolution's workspace.
     let worker: [FloatBuffer]
-    /// Sums per channel and grain; also read as doubles.
-    let channels: FloatBuffer
+    /// Per worker: a weight gradient's partial sums, one per level of the tree and one in work.
+    let sums: [FloatBuffer]
+    /// Sums per channel and grain, as doubles.
+    private let channels: FloatBuffer
     /// Drop-connect's gain per image.
     let gains: FloatBuffer
     /// What a tap outside the input reads.
     let zeros: FloatBuffer
 
-    /// Floats of weight gradient that one task works on.
-    static let gradientPart = 1 << 17
-
-    static func counts(graph: Graph, grains: Int, training: Bool) -> (transposed: Int, worker: Int, channels: Int) {
-        let widest = graph.shapes.map(\.stride).max() ?? 16
-        // Two doubles per channel and grain.
-        let channels = 4 * widest * max(grains, 1)
-        guard training else { return (0, 0, channels) }
-        let geometries = graph.geometries
-        let transposed =
-            geometries.filter { !$0.readsImage && !$0.isDepthwise }
-            .map { $0.inputPanels * $0.taps * $0.blockOutputs * 16 }.max() ?? 0
-        let part = geometries.map { $0.panelsPerGradientTask * $0.panelStride }.max() ?? 0
-        return (transposed, part * (levels(grains) + 1), channels)
-    }
-
     /// Levels of the tree over the grains: partial sums that wait at the same time, at most.
-    static func levels(_ grains: Int) -> Int {
+    private static func levels(_ grains: Int) -> Int {
         var levels = 1
         while 1 << (levels - 1) < grains { levels += 1 }
         return levels
     }
 
     init(graph: Graph, capacity: Int, grains: Int, training: Bool, workers: Int) {
-        let counts = Scratch.counts(graph: graph, grains: grains, training: training)
-        transposed = FloatBuffer(count: counts.transposed)
-        worker = (0..<workers).map { _ in FloatBuffer(count: counts.worker) }
-        channels = FloatBuffer(count: counts.channels)
-        gains = FloatBuffer(count: capacity)
-        zeros = FloatBuffer(count: (graph.shapes.map(\.stride).max() ?? 16) + 64)
+        let sizes = Sizes(graph: graph, capacity: capacity, grains: grains, training: training, workers: workers)
+        transposed = FloatBuffer(count: sizes.transposed)
+        winogradWeights = FloatBuffer(count: sizes.winogradWeights)
+        partials = FloatBuffer(count: sizes.partials)
+        worker = (0..<workers).map { _ in FloatBuffer(count: sizes.worker) }
+        sums = (0..<workers).map { _ in FloatBuffer(count: sizes.sums) }
+        channels = FloatBuffer(count: sizes.channels)
+        gains = FloatBuffer(count: sizes.gains)
+        zeros = FloatBuffer(count: sizes.zeros)
     }
 
-    /// The channel sums as doubles.
+    /// The channel sums.
     var doubles: UnsafeMutablePointer<Double> {
         UnsafeMutableRawPointer(channels.base).assumingMemoryBound(to: Double.self)
     }
 }
 
 extension Graph {
-    var geometries: [ConvolutionGeometry] {
-        nodes.compactMap { if case .convolution(let convolution) = $0.operation { convolution.geometry } else { nil } }
-    }
-}
-
-extension ConvolutionGeometry {
-    /// Output panels whose weight gradient one task computes: an even number where there are as many, as kernels take two.
-    var panelsPerGradientTask: Int {
-        let most = max(1, Scratch.gradientPart / panelStride)
-        return min(outputPanels, most >= 2 ? most / 2 * 2 : 1, max(2, (outputPanels + 7) / 8 * 2))
+    var convolutions: [Convolution] {
+        nodes.compactMap { if case .convolution(let convolution) = $0.operation { convolution } else { nil } }
     }
 }

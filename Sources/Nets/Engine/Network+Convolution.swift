@@ -6,32 +6,50 @@ extension Network {
         let node = graph.nodes[index]
         if usesOpenBLAS(convolution) { return multiplyForward(index, convolution) }
         let g = convolution.geometry
-        let output = graph.shapes[node.output]
-        let fusion = absorbed(by: index)
         layers[index].taps.withUnsafeBufferPointer { taps in
-            var arguments = CKConvolution()
-            describeInput(
-                &arguments.input, &arguments.inputImageStride, &arguments.inputRowStride,
-                &arguments.inputPixelStride, &arguments.inputHeight, &arguments.inputWidth, node.inputs[0], g)
+            var arguments = describe(node, taps)
+            let fusion = absorbed(by: index)
             arguments.output = value(fusion?.output ?? node.output)
-            arguments.outputImageStride = Int64(output.count)
-            arguments.outputRowStride = Int64(output.width * output.stride)
-            arguments.outputPixelStride = Int64(output.stride)
-            arguments.gridHeight = Int32(output.height)
-            arguments.gridWidth = Int32(output.width)
-            arguments.step = Int32(g.stride)
-            arguments.taps = taps.baseAddress
-            arguments.tapCount = Int32(taps.count)
-            arguments.channels = g.chain
-            arguments.panelsPerBlock = Int32(g.panelsPerBlock)
             arguments.weights = UnsafePointer(parameter(convolution.weight))
-            arguments.panelStride = Int64(g.panelStride)
             arguments.bias = convolution.bias.map { UnsafePointer(parameter($0)) }
             arguments.hasEpilogue = convolution.bias == nil ? 0 : 1
             if let fusion { absorb(fusion, into: &arguments) }
-            arguments.zeros = UnsafePointer(scratch.zeros.base)
-            run(arguments, pixels: images * output.pixels, panels: g.outputPanels)
+            if convolution.isWinograd {
+                runWinograd(&arguments, panels: g.outputPanels, flipped: false)
+            } else {
+                run(arguments, panels: g.outputPanels)
+            }
         }
+    }
+
+    /// The forward pass's geometry: what a convolution reads, and its output's place without the address.
+    private func describe(_ node: Graph.Node, _ taps: UnsafeBufferPointer<CKTap>) -> CKConvolution {
+        let g = node.convolution.geometry
+        let input = graph.shapes[node.inputs[0]]
+        let output = graph.shapes[node.output]
+        // The image is stored with its border and without padded channels.
+        let border = g.readsImage ? g.paddingBefore + g.paddingAfter : 0
+        let pixel = g.readsImage ? 3 : input.stride
+        var arguments = CKConvolution()
+        arguments.input = UnsafePointer(g.readsImage ? image.base : value(node.inputs[0]))
+        arguments.inputHeight = Int32(input.height + border)
+        arguments.inputWidth = Int32(input.width + border)
+        arguments.inputPixelStride = Int64(pixel)
+        arguments.inputRowStride = Int64((input.width + border) * pixel)
+        arguments.inputImageStride = Int64((input.height + border) * (input.width + border) * pixel)
+        arguments.outputImageStride = Int64(output.count)
+        arguments.outputRowStride = Int64(output.width * output.stride)
+        arguments.outputPixelStride = Int64(output.stride)
+        arguments.gridHeight = Int32(output.height)
+        arguments.gridWidth = Int32(output.width)
+        arguments.step = Int32(g.stride)
+        arguments.taps = taps.baseAddress
+        arguments.tapCount = Int32(taps.count)
+        arguments.channels = g.chain
+        arguments.panelsPerBlock = Int32(g.panelsPerBlock)
+        arguments.panelStride = Int64(g.panelStride)
+        arguments.zeros = UnsafePointer(scratch.zeros.base)
+        return arguments
     }
 
     /// Lets the convolution do a fusion to its sums before it stores them.
@@ -86,7 +104,11 @@ extension Network {
                 arguments.accumulate = schedule.accumulates[index][0] ? 1 : 0
                 arguments.hasEpilogue = arguments.accumulate
                 arguments.zeros = UnsafePointer(scratch.zeros.base)
-                run(arguments, pixels: images * Int(arguments.gridHeight * arguments.gridWidth), panels: g.inputPanels)
+                if convolution.isWinograd {
+                    runWinograd(&arguments, panels: g.inputPanels, flipped: true)
+                } else {
+                    run(arguments, panels: g.inputPanels)
+                }
             }
         }
     }
@@ -110,66 +132,90 @@ extension Network {
 
     // MARK: Weight gradient
 
-    /// Every task computes some output panels: a chain per grain, combined by the tree while the next grain is at work.
     func weightGradient(_ index: Int) {
         let node = graph.nodes[index]
         let convolution = node.convolution
         if let bias = convolution.bias { biasGradient(of: node.output, into: parameterGradient(bias)) }
         if usesOpenBLAS(convolution) { return multiplyWeightGradient(index, convolution) }
         let g = convolution.geometry
-        let output = graph.shapes[node.output]
+        let target = parameterGradient(convolution.weight)
         layers[index].taps.withUnsafeBufferPointer { taps in
-            var arguments = CKWeightGradient()
-            describeInput(
-                &arguments.input, &arguments.inputImageStride, &arguments.inputRowStride,
-                &arguments.inputPixelStride, &arguments.inputHeight, &arguments.inputWidth, node.inputs[0], g)
-            arguments.gradient = UnsafePointer(gradient(node.output))
-            arguments.gradientPixelStride = Int64(output.stride)
-            arguments.gridHeight = Int32(output.height)
-            arguments.gridWidth = Int32(output.width)
-            arguments.step = Int32(g.stride)
-            arguments.taps = taps.baseAddress
-            arguments.tapCount = Int32(taps.count)
-            arguments.channels = g.chain
-            arguments.panelsPerBlock = Int32(g.panelsPerBlock)
-            arguments.panelStride = Int64(g.panelStride)
-            arguments.zeros = UnsafePointer(scratch.zeros.base)
-            let target = parameterGradient(convolution.weight)
-            let width = g.panelsPerGradientTask
-            pool.run((g.outputPanels + width - 1) / width) { task, worker in
-                let panels = task * width..<min(g.outputPanels, (task + 1) * width)
-                sumGrains(
-                    arguments, panels, scratch.worker[worker].base, into: target + panels.lowerBound * g.panelStride)
+            var arguments = describe(node, taps)
+            arguments.output = gradient(node.output)
+            withUnsafePointer(to: arguments) { arguments in
+                weightGradient(convolution) { images, panels, sums, worker in
+                    if convolution.isWinograd {
+                        kernels.winogradGradient(
+                            arguments, Int64(images.lowerBound), Int64(images.upperBound), Int32(panels.lowerBound),
+                            Int32(panels.upperBound), sums, scratch.worker[worker].base)
+                    } else {
+                        kernels.weightGradient(
+                            arguments, Int64(images.lowerBound), Int64(images.upperBound), Int32(panels.lowerBound),
+                            Int32(panels.upperBound), sums)
+                    }
+                } store: { sums, panels in
+                    let gradient = target + panels.lowerBound * g.panelStride
+                    if convolution.isWinograd {
+                        kernels.winogradGradientWeights(
+                            sums, Int32(g.inputChannels), Int32(panels.count), gradient)
+                    } else {
+                        gradient.update(from: sums, count: panels.count * g.panelStride)
+                    }
+                }
             }
         }
-        if g.hasWidenedGroups { clearBetweenGroups(parameterGradient(convolution.weight), g) }
+        if g.hasWidenedGroups { clearBetweenGroups(target, g) }
+    }
+
+    /// A batch sum of some output panels per task. The grains follow each other in a task, or, where there are too few panels
+    /// to keep all threads at work, are tasks of their own.
+    private func weightGradient(
+        _ convolution: Convolution,
+        chain: (_ images: Range<Int>, _ panels: Range<Int>, _ sums: UnsafeMutablePointer<Float>, _ worker: Int) -> Void,
+        store: (_ sums: UnsafePointer<Float>, _ panels: Range<Int>) -> Void
+    ) {
+        let work = GradientWork(convolution, threads: pool.threads)
+        let outputs = convolution.geometry.outputPanels
+        func panels(_ task: Int) -> Range<Int> { task * work.panels..<min(outputs, (task + 1) * work.panels) }
+        guard work.grainsApart else {
+            return pool.run(work.tasks) { task, worker in
+                let stack = scratch.sums[worker].base
+                sumGrains(stack, count: panels(task).count * work.panelStride) { images, sums in
+                    chain(images, panels(task), sums, worker)
+                }
+                store(stack, panels(task))
+            }
+        }
+        let sums = scratch.partials.base
+        let count = outputs * work.panelStride
+        pool.run(work.tasks * grainCount) { index, worker in
+            let (task, g) = (index / grainCount, index % grainCount)
+            chain(grain(g), panels(task), sums + g * count + panels(task).lowerBound * work.panelStride, worker)
+        }
+        inParts(of: count, unit: 4096) { part in
+            Network.combine(sums + part.lowerBound, parts: grainCount, count: part.count, stride: count)
+        }
+        pool.run(work.tasks) { task, _ in store(sums + panels(task).lowerBound * work.panelStride, panels(task)) }
     }
 
     /// The tree over the grains, worked off like a binary counter: two sums of the same number of grains are added at once.
+    /// The result is the stack's first array.
     private func sumGrains(
-        _ arguments: CKWeightGradient, _ panels: Range<Int>, _ stack: UnsafeMutablePointer<Float>,
-        into target: UnsafeMutablePointer<Float>
+        _ stack: UnsafeMutablePointer<Float>, count: Int,
+        chain: (_ images: Range<Int>, _ sums: UnsafeMutablePointer<Float>) -> Void
     ) {
-        let count = panels.count * Int(arguments.panelStride)
-        var sizes: [Int] = []
-        func addTopTwo() {
-            let top = sizes.count - 1
-            kernels.accumulate(stack + (top - 1) * count, stack + top * count, Int64(count))
-            sizes[top - 1] += sizes[top]
-            sizes.removeLast()
-        }
-        withUnsafePointer(to: arguments) { arguments in
-            for g in 0..<grainCount {
-                let images = grain(g)
-                kernels.weightGradient(
-                    arguments, Int64(images.lowerBound), Int64(images.upperBound), Int32(panels.lowerBound),
-                    Int32(panels.upperBound), stack + sizes.count * count)
-                sizes.append(1)
-                while sizes.count > 1 && sizes[sizes.count - 1] == sizes[sizes.count - 2] { addTopTwo() }
+        var height = 0
+        for g in 0..<grainCount {
+            chain(grain(g), stack + height * count)
+            height += 1
+            // As many times as the number of grains so far can be halved, or to the end after the last one.
+            var halves = g + 1
+            while height > 1 && (halves % 2 == 0 || g == grainCount - 1) {
+                kernels.accumulate(stack + (height - 2) * count, stack + (height - 1) * count, Int64(count))
+                height -= 1
+                halves /= 2
             }
         }
-        while sizes.count > 1 { addTopTwo() }
-        target.update(from: stack, count: count)
     }
 
     /// Blocks of widened groups hold zeros between the groups, in weights and gradients alike.
@@ -197,24 +243,9 @@ extension Network {
 
     // MARK: Sizes
 
-    private func describeInput(
-        _ base: inout UnsafePointer<Float>?, _ imageStride: inout Int64, _ rowStride: inout Int64,
-        _ pixelStride: inout Int64, _ height: inout Int32, _ width: inout Int32, _ input: Graph.Value,
-        _ g: ConvolutionGeometry
-    ) {
-        let shape = graph.shapes[input]
-        let border = g.readsImage ? g.paddingBefore + g.paddingAfter : 0
-        let pixel = g.readsImage ? 3 : shape.stride
-        base = UnsafePointer(g.readsImage ? image.base : value(input))
-        height = Int32(shape.height + border)
-        width = Int32(shape.width + border)
-        pixelStride = Int64(pixel)
-        rowStride = Int64((shape.width + border) * pixel)
-        imageStride = Int64((shape.height + border) * (shape.width + border) * pixel)
-    }
-
     /// Cuts the grid into runs of 96 pixels, eight tiles of the widest kernel, and the panels where those are too few.
-    private func run(_ arguments: CKConvolution, pixels: Int, panels: Int) {
+    private func run(_ arguments: CKConvolution, panels: Int) {
+        let pixels = images * Int(arguments.gridHeight * arguments.gridWidth)
         let unit = 96
         let wanted = pool.threads * 4
         let runs = min((pixels + unit - 1) / unit, wanted * 4)
@@ -232,6 +263,58 @@ extension Network {
                     Int32(min(panels, panel + panelWidth)))
             }
         }
+    }
+}
+
+extension Network {
+    /// Runs a convolution that has been described for direct sums by tiles of 2 x 2 outputs, with the weights transformed first.
+    private func runWinograd(_ arguments: inout CKConvolution, panels: Int, flipped: Bool) {
+        guard let weights = arguments.weights else { return }
+        let channels = arguments.channels
+        let transformed = scratch.winogradWeights.base
+        inParts(of: panels) { panels in
+            kernels.winogradWeights(
+                weights, channels, flipped ? 1 : 0, Int32(panels.lowerBound), Int32(panels.upperBound), transformed)
+        }
+        arguments.weights = UnsafePointer(transformed)
+        arguments.panelStride = Int64(16 * 16 * channels)
+        let tiles = images * Int((arguments.gridHeight + 1) / 2 * ((arguments.gridWidth + 1) / 2))
+        let unit = 12
+        let runs = min((tiles + unit - 1) / unit, pool.threads * 16)
+        let length = ((tiles + unit - 1) / unit + runs - 1) / runs * unit
+        let tileParts = (tiles + length - 1) / length
+        withUnsafePointer(to: arguments) { arguments in
+            pool.run(tileParts) { task, worker in
+                kernels.winograd(
+                    arguments, Int64(task * length), Int64(min(tiles, (task + 1) * length)), 0, Int32(panels),
+                    scratch.worker[worker].base)
+            }
+        }
+    }
+}
+
+/// How a convolution's weight gradient is cut into tasks.
+struct GradientWork {
+    /// Output panels of a task.
+    let panels: Int
+    let tasks: Int
+    /// Floats of partial sums per output panel.
+    let panelStride: Int
+    /// Whether each grain of a task is one of its own.
+    let grainsApart: Bool
+
+    /// Floats of partial sums that a task goes through again and again: about what a second-level cache holds.
+    private static let mostSums = 1 << 18
+
+    init(_ convolution: Convolution, threads: Int) {
+        let g = convolution.geometry
+        panelStride = convolution.isWinograd ? 16 * 16 * g.inputChannels : g.panelStride
+        let most = max(1, Self.mostSums / panelStride)
+        // An even number where there are as many, as kernels take two.
+        let even = most >= 2 ? most / 2 * 2 : 1
+        panels = min(g.outputPanels, even, max(2, (g.outputPanels + 7) / 8 * 2))
+        tasks = (g.outputPanels + panels - 1) / panels
+        grainsApart = tasks < 2 * threads
     }
 }
 

@@ -29,6 +29,8 @@ final class Network {
     var images = 0
     /// Whether the current pass trains: batch norms use and update statistics, dropout draws.
     private(set) var isTraining = false
+    /// Where the time of each step is summed up, if it is.
+    var profile: Profile?
     /// What dropout and drop-connect draw their randomness from.
     var draws = Draws(seed: 0, epoch: 0, samples: [])
 
@@ -65,10 +67,11 @@ final class Network {
     /// Bytes that a network takes, parameters and optimiser state aside; exact, before anything is allocated.
     static func plannedBytes(graph: Graph, capacity: Int, grains: Int = 8, training: Bool, workers: Int) -> Int {
         let schedule = Schedule(graph: graph, batch: capacity, training: training, absorbing: !training)
-        let scratch = Scratch.counts(graph: graph, grains: grains, training: training)
+        let scratch = Scratch.Sizes(
+            graph: graph, capacity: capacity, grains: grains, training: training, workers: workers)
         return 4
             * (schedule.count + capacity * imageStride(graph) + (training ? graph.parameters.count : 0)
-                + scratch.transposed + scratch.worker * workers + scratch.channels)
+                + scratch.total(workers: workers))
     }
 
     /// The first layer's geometry; every backbone starts with a convolution of the image.
@@ -105,7 +108,9 @@ final class Network {
         precondition(images > 0 && images <= capacity, "a batch of \(images) images does not fit \(capacity)")
         self.images = images
         isTraining = training
-        schedule.forward.forEach(run)
+        for (index, step) in schedule.forward.enumerated() {
+            if let profile { profile.time(forward: index) { run(step) } } else { run(step) }
+        }
     }
 
     /// The logits of the last forward pass, `images` x outputs.
@@ -125,7 +130,9 @@ final class Network {
                 target[image * shape.stride + output] = logitsGradient[image * shape.channels + output]
             }
         }
-        schedule.backward.forEach(run)
+        for (index, step) in schedule.backward.enumerated() {
+            if let profile { profile.time(backward: index) { run(step) } } else { run(step) }
+        }
     }
 
     private func run(_ step: Schedule.Step) {
@@ -213,15 +220,19 @@ final class Network {
         }
     }
 
-    /// Adds up the grains' partial sums, `parts` arrays of `count`, into the first one: the fixed binary tree.
+    /// Adds up the grains' partial sums, `parts` arrays of `count` that lie `stride` apart, into the first one: the fixed
+    /// binary tree.
     ///
     /// Neighbours in pairs, then pairs of pairs; a part without a partner waits for the next round.
-    static func combine<Number: FloatingPoint>(_ sums: UnsafeMutablePointer<Number>, parts: Int, count: Int) {
+    static func combine<Number: FloatingPoint>(
+        _ sums: UnsafeMutablePointer<Number>, parts: Int, count: Int, stride: Int? = nil
+    ) {
+        let distance = stride ?? count
         var step = 1
         while step < parts {
-            for part in stride(from: 0, to: parts - step, by: 2 * step) {
-                let a = sums + part * count
-                let b = sums + (part + step) * count
+            for part in Swift.stride(from: 0, to: parts - step, by: 2 * step) {
+                let a = sums + part * distance
+                let b = sums + (part + step) * distance
                 for i in 0..<count { a[i] += b[i] }
             }
             step *= 2

@@ -57,6 +57,13 @@ struct ConvolutionGeometry: Equatable {
     /// Groups narrower than a panel share one with others: their blocks hold zeros off the diagonal.
     var hasWidenedGroups: Bool { groups > 1 && !isDepthwise && groupInputs < 16 }
 
+    /// Whether Winograd's F(2x2, 3x3) is used: for dense 3x3 convolutions that keep the map's size, where the map and the channels
+    /// are large enough for its transforms to pay.
+    func allowsWinograd(on input: Graph.Shape) -> Bool {
+        kernel == 3 && stride == 1 && paddingBefore == 1 && paddingAfter == 1 && groups == 1 && !readsImage
+            && min(inputChannels, outputChannels) >= 32 && min(input.height, input.width) >= 12
+    }
+
     /// Where the first weight of an output lies: its group's first input at tap 0. Input i of the group at tap t follows
     /// `(t * blockInputs + i) * 16` later.
     func weightIndex(output: Int) -> Int {

@@ -101,7 +101,9 @@ struct Graph {
         let output = Shape(
             height: geometry.outputSize(shape.height), width: geometry.outputSize(shape.width), channels: outputChannels
         )
-        return append(.convolution(Convolution(geometry: geometry, weight: weight, bias: biasIndex)), [x], output)
+        let convolution = Convolution(
+            geometry: geometry, weight: weight, bias: biasIndex, isWinograd: geometry.allowsWinograd(on: shape))
+        return append(.convolution(convolution), [x], output)
     }
 
     /// A fully connected layer on a 1 x 1 map.
@@ -170,6 +172,8 @@ struct Convolution {
     let geometry: ConvolutionGeometry
     let weight: Int
     let bias: Int?
+    /// Whether it is computed by tiles of 2 x 2 outputs, Winograd's F(2x2, 3x3).
+    let isWinograd: Bool
 }
 
 /// A batch norm's parameters and statistics by index.

@@ -1,0 +1,133 @@
+import Foundation
+
+/// What one operation of a network takes: its time beside the arithmetic and the memory traffic that it cannot do without.
+public struct OperationCost: Sendable, Codable {
+    /// The layer's name in PyTorch, or what the operation does.
+    public var name: String
+    public var pass: String
+    /// Multiplications and additions of convolutions; 0 for others, which memory limits.
+    public var operations: Double
+    /// Bytes of the tensors that it reads and writes, each once.
+    public var bytes: Double
+    public var seconds: Double
+
+    public var gigaflops: Double { operations / seconds / 1e9 }
+    public var gigabytesPerSecond: Double { bytes / seconds / 1e9 }
+}
+
+/// Time spent in each step of a schedule, summed up over passes.
+final class Profile {
+    private(set) var forward: [Double]
+    private(set) var backward: [Double]
+
+    init(_ schedule: Schedule) {
+        forward = schedule.forward.map { _ in 0 }
+        backward = schedule.backward.map { _ in 0 }
+    }
+
+    func time(forward index: Int, _ body: () -> Void) { forward[index] += Self.seconds(body) }
+    func time(backward index: Int, _ body: () -> Void) { backward[index] += Self.seconds(body) }
+
+    private static func seconds(_ body: () -> Void) -> Double {
+        let clock = ContinuousClock()
+        let elapsed = clock.measure(body).components
+        return Double(elapsed.seconds) + 1e-18 * Double(elapsed.attoseconds)
+    }
+}
+
+extension Network {
+    /// Starts to measure the time of each step.
+    func startProfile() { profile = Profile(schedule) }
+
+    /// The cost of every step of one pass, forward and back.
+    ///
+    /// - Parameter passes: how many the profile has summed up.
+    func costs(passes: Int) -> [OperationCost] {
+        guard let profile else { return [] }
+        let steps = zip(schedule.forward, profile.forward).map { ($0, $1, false) }
+            + zip(schedule.backward, profile.backward).map { ($0, $1, true) }
+        return steps.map { step, seconds, isBackward in
+            let (pass, operations, floats) = work(of: step.action, isBackward: isBackward)
+            return OperationCost(
+                name: name(of: step.action), pass: pass, operations: operations, bytes: 4 * floats,
+                seconds: seconds / Double(passes))
+        }
+    }
+
+    private func name(of action: Schedule.Action) -> String {
+        switch action {
+        case .forward(let index), .weightGradient(let index), .dataGradient(let index), .backward(let index):
+            graph.name(ofNode: index)
+        case .statistics(let index), .fuse(let index), .outerGradient(let index), .innerGradient(let index):
+            [schedule.fusions.all[index]].map { graph.name(ofNode: $0.norm ?? $0.first) }[0]
+        }
+    }
+
+    /// A step's pass, arithmetic and floats read and written.
+    private func work(of action: Schedule.Action, isBackward: Bool) -> (pass: String, Double, Double) {
+        func floats(_ values: [Graph.Value]) -> Double {
+            values.reduce(0) { $0 + Double(images * graph.shapes[$1].count) }
+        }
+        func convolution(_ index: Int) -> (operations: Double, weights: Double, maps: Double) {
+            let node = graph.nodes[index]
+            let geometry = node.convolution.geometry
+            let output = graph.shapes[node.output]
+            let products = Double(images * output.pixels * output.channels * geometry.fanIn)
+            return (2 * products, Double(geometry.weightCount), floats(node.inputs + [node.output]))
+        }
+        switch action {
+        case .forward(let index):
+            guard case .convolution = graph.nodes[index].operation else {
+                return ("forward", 0, floats(graph.nodes[index].inputs + [graph.nodes[index].output]))
+            }
+            let cost = convolution(index)
+            return ("forward", cost.operations, cost.weights + cost.maps)
+        case .weightGradient(let index):
+            let cost = convolution(index)
+            return ("weight gradient", cost.operations, cost.weights + cost.maps)
+        case .dataGradient(let index):
+            let cost = convolution(index)
+            return ("data gradient", cost.operations, cost.weights + cost.maps)
+        case .statistics(let index):
+            return ("statistics", 0, floats([schedule.fusions.all[index].input]))
+        case .fuse(let index):
+            let fusion = schedule.fusions.all[index]
+            let maps = [fusion.input, fusion.output] + [fusion.residual].compactMap(\.self)
+            return (isBackward ? "again" : "forward", 0, floats(maps))
+        case .backward(let index):
+            return ("gradient", 0, floats(graph.nodes[index].inputs + [graph.nodes[index].output]))
+        case .outerGradient(let index):
+            let fusion = schedule.fusions.all[index]
+            return ("factors' gradient", 0, floats([fusion.input, fusion.output]))
+        case .innerGradient(let index):
+            let fusion = schedule.fusions.all[index]
+            // The sums read both maps, and so does the gradient, which writes one.
+            return ("gradient", 0, floats([fusion.input, fusion.input, fusion.output, fusion.output, fusion.output]))
+        }
+    }
+}
+
+extension Graph {
+    /// The name of a node's parameters without the last part, or its kind.
+    func name(ofNode index: Int) -> String {
+        func layer(_ parameter: Int) -> String {
+            let name = parameters.entries[parameter].name
+            return String(name[..<(name.lastIndex(of: ".") ?? name.endIndex)])
+        }
+        return switch nodes[index].operation {
+        case .convolution(let convolution): layer(convolution.weight)
+        case .batchNorm(let norm, _): layer(norm.weight)
+        case .activation(let kind): "\(kind) of \(name(ofProducer: nodes[index].inputs[0]))"
+        case .add: "sum"
+        case .maxPool: "max pooling"
+        case .globalAveragePool: "average of \(name(ofProducer: nodes[index].inputs[0]))"
+        case .scale: "scaling"
+        case .dropout: "dropout"
+        case .dropConnect: "drop-connect"
+        }
+    }
+
+    private func name(ofProducer value: Value) -> String {
+        nodes.firstIndex { $0.output == value }.map { name(ofNode: $0) } ?? "image"
+    }
+}
