@@ -179,14 +179,19 @@ static void pointAddresses(const CKConvolution *g, const CKTap *tap, int64_t poi
     }
 }
 
+// A tile of CHANNELS input channels x PANELS output panels; `fresh` starts from zero instead of from what `sums` holds.
 #define GRADIENT_TILE(NAME, CHANNELS, PANELS) \
-static void NAME(const float *const *x, int64_t offset, const float *dy, int64_t dyStride, int count, float *sums, int64_t panelStride) { \
+static void NAME(const float *const *x, int64_t offset, const float *dy, int64_t dyStride, int64_t count, float *sums, int64_t panelStride, int fresh) { \
     enum { N = PANELS * VECTORS }; \
     vf acc[CHANNELS * N]; \
-    UNROLL for (int i = 0; i < CHANNELS; i++) \
-        UNROLL for (int p = 0; p < PANELS; p++) \
-            UNROLL for (int v = 0; v < VECTORS; v++) acc[i * N + p * VECTORS + v] = load(sums + p * panelStride + i * CK_PANEL + v * WIDTH); \
-    for (int n = 0; n < count; n++) { \
+    if (fresh) { \
+        UNROLL for (int i = 0; i < CHANNELS * N; i++) acc[i] = splat(0); \
+    } else { \
+        UNROLL for (int i = 0; i < CHANNELS; i++) \
+            UNROLL for (int p = 0; p < PANELS; p++) \
+                UNROLL for (int v = 0; v < VECTORS; v++) acc[i * N + p * VECTORS + v] = load(sums + p * panelStride + i * CK_PANEL + v * WIDTH); \
+    } \
+    for (int64_t n = 0; n < count; n++) { \
         const float *xn = x[n] + offset; \
         vf d[N]; \
         UNROLL for (int v = 0; v < N; v++) d[v] = load(dy + n * dyStride + v * WIDTH); \
@@ -201,7 +206,11 @@ static void NAME(const float *const *x, int64_t offset, const float *dy, int64_t
 }
 
 GRADIENT_TILE(gradientTileRows1, ROWS, 1)
+#if ROWS > 1
 GRADIENT_TILE(gradientTileOne1, 1, 1)
+#else
+#define gradientTileOne1 gradientTileRows1
+#endif
 #if PAIR == 2
 GRADIENT_TILE(gradientTileRows2, ROWS, 2)
 GRADIENT_TILE(gradientTileOne2, 1, 2)
@@ -209,37 +218,41 @@ GRADIENT_TILE(gradientTileFour1, 4, 1)
 GRADIENT_TILE(gradientTileFour2, 4, 2)
 #endif
 
-static void gradientPanels(const CKConvolution *g, const float *const *x, const float *dy, int count, int32_t panel, int width, float *sums) {
-    const int64_t block = (int64_t)(panel / g->panelsPerBlock) * g->channels;
+/// A tile of at most `left` channels and `width` panels; returns how many channels it took.
+static int gradientTile(const float *const *x, int64_t offset, int64_t left, const float *dy, int64_t dyStride, int64_t count, int width, float *sums, int64_t panelStride, int fresh) {
+#if PAIR == 2
+    if (width == 2) {
+        if (left >= ROWS) { gradientTileRows2(x, offset, dy, dyStride, count, sums, panelStride, fresh); return ROWS; }
+        if (left >= 4) { gradientTileFour2(x, offset, dy, dyStride, count, sums, panelStride, fresh); return 4; }
+        gradientTileOne2(x, offset, dy, dyStride, count, sums, panelStride, fresh);
+        return 1;
+    }
+    if (left < ROWS && left >= 4) { gradientTileFour1(x, offset, dy, dyStride, count, sums, panelStride, fresh); return 4; }
+#endif
     (void)width;
-    int32_t k = 0;
-    for (; k + ROWS <= g->channels; k += ROWS) {
-#if PAIR == 2
-        if (width == 2) { gradientTileRows2(x, block + k, dy, g->outputPixelStride, count, sums + k * CK_PANEL, g->panelStride); continue; }
-#endif
-        gradientTileRows1(x, block + k, dy, g->outputPixelStride, count, sums + k * CK_PANEL, g->panelStride);
-    }
-#if PAIR == 2
-    for (; k + 4 <= g->channels; k += 4) {
-        if (width == 2) gradientTileFour2(x, block + k, dy, g->outputPixelStride, count, sums + k * CK_PANEL, g->panelStride);
-        else gradientTileFour1(x, block + k, dy, g->outputPixelStride, count, sums + k * CK_PANEL, g->panelStride);
-    }
-#endif
-    for (; k < g->channels; k++) {
-#if PAIR == 2
-        if (width == 2) { gradientTileOne2(x, block + k, dy, g->outputPixelStride, count, sums + k * CK_PANEL, g->panelStride); continue; }
-#endif
-        gradientTileOne1(x, block + k, dy, g->outputPixelStride, count, sums + k * CK_PANEL, g->panelStride);
-    }
+    if (left >= ROWS) { gradientTileRows1(x, offset, dy, dyStride, count, sums, panelStride, fresh); return ROWS; }
+    gradientTileOne1(x, offset, dy, dyStride, count, sums, panelStride, fresh);
+    return 1;
+}
+
+/// Panels that a tile may take from `panel` on: two where both read the same block.
+INLINE int gradientWidth(const CKConvolution *g, int32_t panel, int32_t end) {
+    return PAIR == 2 && g->channels && end - panel >= 2 && g->panelsPerBlock - panel % g->panelsPerBlock >= 2 ? 2 : 1;
+}
+
+static void gradientPanels(const CKConvolution *g, const float *const *x, const float *dy, int64_t count, int32_t panel, int width, float *sums, int fresh) {
+    const int64_t block = (int64_t)(panel / g->panelsPerBlock) * g->channels;
+    for (int64_t k = 0; k < g->channels;)
+        k += gradientTile(x, block + k, g->channels - k, dy, g->outputPixelStride, count, width, sums + k * CK_PANEL, g->panelStride, fresh);
 }
 
 /// Depthwise: the taps' chains of one panel run side by side, up to 9 at once.
-static void depthwiseGradient(const CKConvolution *g, const float *const (*x)[POINTS], int taps, const float *dy, int count, int32_t panel, float *sums) {
+static void depthwiseGradient(const CKConvolution *g, const float *const (*x)[POINTS], int taps, const float *dy, int count, int32_t panel, float *sums, int fresh) {
     enum { MOST = 9 };
     const int64_t lane = (int64_t)panel * CK_PANEL;
     for (int v = 0; v < VECTORS; v++) {
         vf acc[MOST];
-        UNROLL for (int t = 0; t < MOST; t++) acc[t] = t < taps ? load(sums + t * CK_PANEL + v * WIDTH) : splat(0);
+        UNROLL for (int t = 0; t < MOST; t++) acc[t] = t < taps && !fresh ? load(sums + t * CK_PANEL + v * WIDTH) : splat(0);
         for (int n = 0; n < count; n++) {
             vf d = load(dy + n * g->outputPixelStride + v * WIDTH);
             UNROLL for (int t = 0; t < MOST; t++) acc[t] = vfma(load(x[t < taps ? t : 0][n] + lane + v * WIDTH), d, acc[t]);
@@ -251,23 +264,56 @@ static void depthwiseGradient(const CKConvolution *g, const float *const (*x)[PO
 static void weightGradient(const CKConvolution *g, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums) {
     const float *x[9][POINTS];
     const int64_t grid = (int64_t)g->gridHeight * g->gridWidth;
-    memset(sums, 0, sizeof(float) * (size_t)((panel1 - panel0) * g->panelStride));
     for (int64_t point = image0 * grid; point < image1 * grid; point += POINTS) {
         int count = image1 * grid - point < POINTS ? (int)(image1 * grid - point) : POINTS;
+        const int fresh = point == image0 * grid;
         const float *dy = g->output + point * g->outputPixelStride;
         int32_t together = g->channels ? 1 : 9;
         for (int32_t tap = 0; tap < g->tapCount; tap += together) {
             int taps = g->tapCount - tap < together ? g->tapCount - tap : together;
             for (int t = 0; t < taps; t++) pointAddresses(g, g->taps + tap + t, point, count, x[t]);
             for (int32_t panel = panel0; panel < panel1;) {
-                int32_t left = panel1 - panel, inBlock = g->panelsPerBlock - panel % g->panelsPerBlock;
-                int width = PAIR == 2 && g->channels && left >= 2 && inBlock >= 2 ? 2 : 1;
+                int width = gradientWidth(g, panel, panel1);
                 float *tapSums = sums + (panel - panel0) * g->panelStride + g->taps[tap].weights;
                 const float *panelGradient = dy + (int64_t)panel * CK_PANEL;
-                if (g->channels) gradientPanels(g, x[0], panelGradient, count, panel, width, tapSums);
-                else depthwiseGradient(g, x, taps, panelGradient, count, panel, tapSums);
+                if (g->channels) gradientPanels(g, x[0], panelGradient, count, panel, width, tapSums, fresh);
+                else depthwiseGradient(g, x, taps, panelGradient, count, panel, tapSums, fresh);
                 panel += width;
             }
+        }
+    }
+}
+
+/// All grains of one tile before the next, so that partial sums stay in the first-level cache: for batches of few points.
+static void weightGradientTree(const CKConvolution *g, const int64_t *ends, int32_t grains, int32_t panel0, int32_t panel1, float *gradient) {
+    enum { TILE = ROWS * PAIR * CK_PANEL };
+    const float *x[CK_TREE_POINTS];
+    float stack[CK_TREE_LEVELS][TILE];
+    const int64_t grid = (int64_t)g->gridHeight * g->gridWidth;
+    for (int32_t tap = 0; tap < g->tapCount; tap++) {
+        pointAddresses(g, g->taps + tap, 0, (int)(ends[grains - 1] * grid), x);
+        for (int32_t panel = panel0; panel < panel1;) {
+            const int width = gradientWidth(g, panel, panel1);
+            const int64_t block = (int64_t)(panel / g->panelsPerBlock) * g->channels;
+            for (int64_t k = 0; k < g->channels;) {
+                int taken = 0, height = 0;
+                int64_t start = 0;
+                for (int32_t grain = 0; grain < grains; grain++) {
+                    const int64_t end = ends[grain] * grid;
+                    taken = gradientTile(x + start, block + k, g->channels - k, g->output + start * g->outputPixelStride + (int64_t)panel * CK_PANEL,
+                                         g->outputPixelStride, end - start, width, stack[height], ROWS * CK_PANEL, 1);
+                    start = end;
+                    height++;
+                    // Two sums of as many grains are added at once; after the last, all that wait.
+                    for (int32_t halves = grain + 1; height > 1 && (halves % 2 == 0 || grain == grains - 1); halves /= 2, height--)
+                        for (int i = 0; i < TILE; i += WIDTH) store(stack[height - 2] + i, load(stack[height - 2] + i) + load(stack[height - 1] + i));
+                }
+                for (int p = 0; p < width; p++)
+                    memcpy(gradient + (panel - panel0 + p) * g->panelStride + g->taps[tap].weights + k * CK_PANEL, stack[0] + p * ROWS * CK_PANEL,
+                           sizeof(float) * (size_t)(taken * CK_PANEL));
+                k += taken;
+            }
+            panel += width;
         }
     }
 }

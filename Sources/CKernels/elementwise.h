@@ -245,13 +245,36 @@ static void accumulate(float *a, const float *b, int64_t count) {
     for (int64_t i = 0; i < count; i += WIDTH) store(a + i, load(a + i) + load(b + i));
 }
 
+/// A panel's square of 16 x 16: WIDTH rows at a time are shuffled together as often as WIDTH can be halved.
+static void transposeSquare(const float *square, float *out) {
+    for (int row = 0; row < CK_PANEL; row += WIDTH)
+        for (int column = 0; column < CK_PANEL; column += WIDTH) {
+            vf r[WIDTH], t[WIDTH];
+            UNROLL for (int i = 0; i < WIDTH; i++) r[i] = load(square + (row + i) * CK_PANEL + column);
+            UNROLL for (int size = WIDTH; size > 1; size /= 2) {
+                UNROLL for (int i = 0; i < WIDTH / 2; i++) {
+                    t[2 * i] = interleaveLow(r[i], r[i + WIDTH / 2]);
+                    t[2 * i + 1] = interleaveHigh(r[i], r[i + WIDTH / 2]);
+                }
+                UNROLL for (int i = 0; i < WIDTH; i++) r[i] = t[i];
+            }
+            UNROLL for (int i = 0; i < WIDTH; i++) store(out + (column + i) * CK_PANEL + row, r[i]);
+        }
+}
+
 static void transposeWeights(const float *weights, int64_t panelStride, int32_t taps, int32_t inputs, int32_t outputs, int32_t panel, float *out) {
     int32_t lanes = inputs - panel * CK_PANEL < CK_PANEL ? inputs - panel * CK_PANEL : CK_PANEL;
     for (int32_t t = 0; t < taps; t++)
-        for (int32_t o = 0; o < outputs; o++, out += CK_PANEL) {
-            const float *w = weights + o / CK_PANEL * panelStride + ((int64_t)t * inputs + panel * CK_PANEL) * CK_PANEL + o % CK_PANEL;
-            for (int32_t i = 0; i < lanes; i++) out[i] = w[i * CK_PANEL];
-            for (int32_t i = lanes; i < CK_PANEL; i++) out[i] = 0;
+        for (int32_t first = 0; first < outputs; first += CK_PANEL) {
+            const float *w = weights + first / CK_PANEL * panelStride + ((int64_t)t * inputs + panel * CK_PANEL) * CK_PANEL;
+            int32_t count = outputs - first < CK_PANEL ? outputs - first : CK_PANEL;
+            if (lanes == CK_PANEL && count == CK_PANEL) {
+                transposeSquare(w, out);
+            } else {
+                for (int32_t o = 0; o < count; o++)
+                    for (int32_t i = 0; i < CK_PANEL; i++) out[o * CK_PANEL + i] = i < lanes ? w[i * CK_PANEL + o] : 0;
+            }
+            out += count * CK_PANEL;
         }
 }
 

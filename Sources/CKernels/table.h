@@ -2,6 +2,7 @@
 const CKKernels TABLE = {
     .convolution = convolution,
     .weightGradient = weightGradient,
+    .weightGradientTree = weightGradientTree,
     .winograd = winograd,
     .winogradWeights = winogradWeights,
     .winogradGradient = winogradGradient,

@@ -21,6 +21,8 @@ INLINE vi greater(vf a, vf b) { return -(a > b); }
 INLINE vi toInt(vf x) { return (vi)x; }
 INLINE vf vsqrt(vf x) { return __builtin_sqrtf(x); }
 INLINE vd widen(vf x) { return (double)x; }
+INLINE vf interleaveLow(vf a, vf b) { return (void)b, a; }
+INLINE vf interleaveHigh(vf a, vf b) { return (void)a, b; }
 INLINE vf narrow(vd x) { return (float)x; }
 #else
 typedef float vf __attribute__((vector_size(WIDTH * 4)));
@@ -35,6 +37,14 @@ INLINE vi toInt(vf x) { return __builtin_convertvector(x, vi); }
 INLINE vf vsqrt(vf x) { return __builtin_elementwise_sqrt(x); }
 INLINE vd widen(vf x) { return __builtin_convertvector(x, vd); }
 INLINE vf narrow(vd x) { return __builtin_convertvector(x, vf); }
+#endif
+
+#if WIDTH == 16
+INLINE vf interleaveLow(vf a, vf b) { return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23); }
+INLINE vf interleaveHigh(vf a, vf b) { return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31); }
+#elif WIDTH == 8
+INLINE vf interleaveLow(vf a, vf b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
+INLINE vf interleaveHigh(vf a, vf b) { return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
 #endif
 
 enum { VECTORS = CK_PANEL / WIDTH };  // vectors in a panel

@@ -174,7 +174,6 @@ static void winogradGradient(const CKConvolution *c, int64_t image0, int64_t ima
     const int64_t matrix = (int64_t)c->channels * CK_PANEL, perImage = (int64_t)((c->gridWidth + 1) / 2) * ((c->gridHeight + 1) / 2);
     float *gradients = workspace + POSITIONS * inputStride;
     const CKConvolution product = {.channels = c->channels, .panelsPerBlock = INT32_MAX, .panelStride = POSITIONS * matrix, .outputPixelStride = lanes};
-    memset(sums, 0, sizeof(float) * (size_t)((panel1 - panel0) * product.panelStride));
     for (int64_t first = image0 * perImage; first < image1 * perImage; first += tiles) {
         const int64_t left = image1 * perImage - first, count = left < tiles ? left : tiles;
         transformInputs(c, first, count, inputStride, workspace);
@@ -183,8 +182,9 @@ static void winogradGradient(const CKConvolution *c, int64_t image0, int64_t ima
             const float *rows[MOST_TILES];
             for (int64_t n = 0; n < count; n++) rows[n] = workspace + position * inputStride + n * c->inputPixelStride;
             for (int32_t panel = panel0; panel < panel1; panel += PAIR)
-                gradientPanels(&product, rows, gradients + position * gradientStride + (int64_t)(panel - panel0) * CK_PANEL, (int)count, 0,
-                               PAIR == 2 && panel1 - panel >= 2 ? 2 : 1, sums + (panel - panel0) * product.panelStride + position * matrix);
+                gradientPanels(&product, rows, gradients + position * gradientStride + (int64_t)(panel - panel0) * CK_PANEL, count, 0,
+                               PAIR == 2 && panel1 - panel >= 2 ? 2 : 1, sums + (panel - panel0) * product.panelStride + position * matrix,
+                               first == image0 * perImage);
         }
     }
 }

@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 enum { CK_PANEL = 16 };
+/// What `weightGradientTree` takes at most: output pixels of the batch, and levels of the tree over the grains.
+enum { CK_TREE_POINTS = 2048, CK_TREE_LEVELS = 8 };
 
 /// The instruction sets that a table exists for.
 typedef enum { CK_SCALAR = 0, CK_SCALAR_FMA = 1, CK_AVX2 = 2, CK_AVX512 = 3 } CKInstructionSet;
@@ -109,6 +111,8 @@ typedef struct {
     void (*convolution)(const CKConvolution *, int64_t pixel0, int64_t pixel1, int32_t panel0, int32_t panel1);
     /// One grain's chain for the panels [panel0, panel1), stored at `sums` (panel0 first).
     void (*weightGradient)(const CKConvolution *, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums);
+    /// The whole gradient of some panels, grains and tree included, for few pixels: `ends` are the grains' last images + 1.
+    void (*weightGradientTree)(const CKConvolution *, const int64_t *ends, int32_t grains, int32_t panel0, int32_t panel1, float *gradient);
     /// Winograd's F(2x2, 3x3): 3x3 convolutions with stride 1 and padding 1, by tiles of 2 x 2 outputs. Weights come as
     /// [output panel][16 positions][channels][16] from `winogradWeights`; `workspace` has ck_winograd_workspace() floats.
     void (*winograd)(const CKConvolution *, int64_t tile0, int64_t tile1, int32_t panel0, int32_t panel1, float *workspace);

@@ -143,6 +143,7 @@ extension Network {
             var arguments = describe(node, taps)
             arguments.output = gradient(node.output)
             withUnsafePointer(to: arguments) { arguments in
+                if fitsTree(node) { return gradientTree(convolution, arguments, into: target) }
                 weightGradient(convolution) { images, panels, sums, worker in
                     if convolution.isWinograd {
                         kernels.winogradGradient(
@@ -165,6 +166,30 @@ extension Network {
             }
         }
         if g.hasWidenedGroups { clearBetweenGroups(target, g) }
+    }
+
+    /// Whether a batch has so few pixels that its weight gradient is computed tile by tile, all grains in one go.
+    private func fitsTree(_ node: Graph.Node) -> Bool {
+        let convolution = node.convolution
+        return !convolution.isWinograd && !convolution.geometry.isDepthwise && !convolution.geometry.readsImage
+            && images * graph.shapes[node.output].pixels <= Int(CK_TREE_POINTS)
+            && grainCount <= 1 << (Int(CK_TREE_LEVELS) - 1)
+    }
+
+    private func gradientTree(
+        _ convolution: Convolution, _ arguments: UnsafePointer<CKConvolution>, into target: UnsafeMutablePointer<Float>
+    ) {
+        let g = convolution.geometry
+        withUnsafeTemporaryAllocation(of: Int64.self, capacity: grainCount) { ends in
+            for g in 0..<grainCount { ends[g] = Int64(grain(g).upperBound) }
+            guard let ends = ends.baseAddress else { return }
+            // Two panels at a time, as kernels take them.
+            pool.run((g.outputPanels + 1) / 2) { task, _ in
+                kernels.weightGradientTree(
+                    arguments, ends, Int32(grainCount), Int32(2 * task), Int32(min(g.outputPanels, 2 * task + 2)),
+                    target + 2 * task * g.panelStride)
+            }
+        }
     }
 
     /// A batch sum of some output panels per task. The grains follow each other in a task, or, where there are too few panels

@@ -61,7 +61,7 @@ struct ConvolutionGeometry: Equatable {
     /// are large enough for its transforms to pay.
     func allowsWinograd(on input: Graph.Shape) -> Bool {
         kernel == 3 && stride == 1 && paddingBefore == 1 && paddingAfter == 1 && groups == 1 && !readsImage
-            && min(inputChannels, outputChannels) >= 32 && min(input.height, input.width) >= 12
+            && min(inputChannels, outputChannels) >= 32 && min(input.height, input.width) >= 8
     }
 
     /// Where the first weight of an output lies: its group's first input at tap 0. Input i of the group at tap t follows
