@@ -25,10 +25,30 @@ static __attribute__((noinline)) void finishTile(const CKConvolution *c, float *
     }
 }
 
+/// Whether all that follows the chain is a batch norm without an exponential function, with or without a residual.
+INLINE int isAffine(const CKConvolution *c) {
+    return c->scale && !c->bias && !c->accumulate && c->activation <= CK_RELU && c->residualActivation <= CK_RELU;
+}
+
+/// Does what follows the chain in registers, for a whole tile of an affine epilogue.
+#define FINISH_AFFINE(N) \
+    UNROLL for (int v = 0; v < N; v++) { \
+        const vf scale = load(c->scale + lane + v * WIDTH), shift = load(c->shift + lane + v * WIDTH); \
+        UNROLL for (int i = 0; i < ROWS; i++) acc[i * N + v] = vfma(acc[i * N + v], scale, shift); \
+    } \
+    if (c->activation == CK_RELU) UNROLL for (int i = 0; i < ROWS * N; i++) acc[i] = activated(acc[i], CK_RELU); \
+    if (c->residual) { \
+        const int64_t there = c->residual - c->output; \
+        UNROLL for (int i = 0; i < ROWS; i++) \
+            UNROLL for (int v = 0; v < N; v++) acc[i * N + v] = acc[i * N + v] + load(targets[i] + there + lane + v * WIDTH); \
+        if (c->residualActivation == CK_RELU) UNROLL for (int i = 0; i < ROWS * N; i++) acc[i] = activated(acc[i], CK_RELU); \
+    }
+
 /// Stores a tile. The copy lets the compiler keep `acc` in registers, whatever comes after.
 #define WRITE_TILE(N) \
     int64_t lane = (int64_t)panel * CK_PANEL; \
-    if (count == ROWS && !c->hasEpilogue) { \
+    if (count == ROWS && (!c->hasEpilogue || isAffine(c))) { \
+        if (c->hasEpilogue) { FINISH_AFFINE(N) } \
         UNROLL for (int i = 0; i < ROWS; i++) \
             UNROLL for (int v = 0; v < N; v++) store(targets[i] + lane + v * WIDTH, acc[i * N + v]); \
     } else { \
@@ -69,6 +89,56 @@ DENSE_TILE(denseTile2, 2)
 #else
 #define WIDE_TILE denseTile1
 #endif
+
+// Groups of 4 and 8 channels: a panel's inputs are its own 16 channels, and each lane needs the G of its group. Within a vector
+// these are neighbours, so one load serves all of them. Weights are packed as [tap][G inputs][16 outputs].
+
+#if WIDTH == 16
+#define IN_GROUP(x, v, G, J) __builtin_shufflevector(load(x), load(x), 0 / G * G + J, 1 / G * G + J, 2 / G * G + J, 3 / G * G + J, 4 / G * G + J, \
+    5 / G * G + J, 6 / G * G + J, 7 / G * G + J, 8 / G * G + J, 9 / G * G + J, 10 / G * G + J, 11 / G * G + J, 12 / G * G + J, 13 / G * G + J, \
+    14 / G * G + J, 15 / G * G + J)
+#elif WIDTH == 8
+#define IN_GROUP(x, v, G, J) __builtin_shufflevector(load((x) + v * WIDTH), load((x) + v * WIDTH), 0 / G * G + J, 1 / G * G + J, 2 / G * G + J, \
+    3 / G * G + J, 4 / G * G + J, 5 / G * G + J, 6 / G * G + J, 7 / G * G + J)
+#else
+#define IN_GROUP(x, v, G, J) (x)[v / G * G + J]
+#endif
+
+#define EACH_OF_4(STEP, G) STEP(G, 0) STEP(G, 1) STEP(G, 2) STEP(G, 3)
+#define EACH_OF_8(STEP, G) EACH_OF_4(STEP, G) STEP(G, 4) STEP(G, 5) STEP(G, 6) STEP(G, 7)
+
+enum { STRIP = ROWS % 6 ? ROWS : 6 };  // rows whose chains take turns, so that none waits for itself
+
+#define GROUP_STEP(G, J) \
+    UNROLL for (int i = strip; i < strip + STRIP; i++) \
+        acc[i * VECTORS + v] = vfma(IN_GROUP(x[i - strip], v, G, J), load(w + J * CK_PANEL + v * WIDTH), acc[i * VECTORS + v]);
+
+#define GROUP_TILE(NAME, G, EACH) \
+static void NAME(const CKConvolution *c, const float *packed, const float *const *rows, float *const *targets, int count, int32_t panel) { \
+    vf acc[ROWS * VECTORS]; \
+    UNROLL for (int i = 0; i < ROWS * VECTORS; i++) acc[i] = splat(0); \
+    for (int32_t t = 0; t < c->tapCount; t++) { \
+        const float *w = packed + t * G * CK_PANEL; \
+        UNROLL for (int v = 0; v < VECTORS; v++) \
+            UNROLL for (int strip = 0; strip < ROWS; strip += STRIP) { \
+                const float *x[STRIP]; \
+                UNROLL for (int i = 0; i < STRIP; i++) x[i] = rows[t * ROWS + strip + i] + (int64_t)panel * CK_PANEL; \
+                EACH(GROUP_STEP, G) \
+            } \
+    } \
+    WRITE_TILE(VECTORS) \
+}
+
+GROUP_TILE(groupTile4, 4, EACH_OF_4)
+GROUP_TILE(groupTile8, 8, EACH_OF_8)
+
+/// The weights of one panel without the zeros between the groups.
+static void packGroups(const CKConvolution *c, int32_t panel, float *packed) {
+    for (int32_t t = 0; t < c->tapCount; t++)
+        for (int32_t j = 0; j < c->group; j++)
+            for (int32_t lane = 0; lane < CK_PANEL; lane++)
+                *packed++ = c->weights[panel * c->panelStride + c->taps[t].weights + (lane / c->group * c->group + j) * CK_PANEL + lane];
+}
 
 static void depthwiseTile(const CKConvolution *c, const float *const *rows, float *const *targets, int count, int32_t panel) {
     const float *panelWeights = c->weights + panel * c->panelStride;
@@ -135,7 +205,14 @@ static int tileAddresses(const CKConvolution *c, const Reach *r, int64_t pixel, 
     return count;
 }
 
+enum { PACKED_PANELS = 16, PACKED_TAPS = 9 };
+
 static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, int32_t panel0, int32_t panel1) {
+    float packed[PACKED_PANELS][PACKED_TAPS * 8 * CK_PANEL];
+    if (c->group) {
+        for (; panel1 - panel0 > PACKED_PANELS; panel0 += PACKED_PANELS) convolution(c, pixel0, pixel1, panel0, panel0 + PACKED_PANELS);
+        for (int32_t panel = panel0; panel < panel1; panel++) packGroups(c, panel, packed[panel - panel0]);
+    }
     const float *rows[BLOCK][MAX_TAPS * ROWS];
     float *targets[BLOCK][ROWS];
     int counts[BLOCK];
@@ -150,7 +227,8 @@ static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, 
             int32_t left = panel1 - panel, inBlock = c->panelsPerBlock - panel % c->panelsPerBlock;
             int width = PAIR == 2 && c->channels && left >= 2 && inBlock >= 2 ? 2 : 1;
             for (int tile = 0; tile < tiles; tile++) {
-                if (!c->channels) depthwiseTile(c, rows[tile], targets[tile], counts[tile], panel);
+                if (c->group) (c->group == 4 ? groupTile4 : groupTile8)(c, packed[panel - panel0], rows[tile], targets[tile], counts[tile], panel);
+                else if (!c->channels) depthwiseTile(c, rows[tile], targets[tile], counts[tile], panel);
                 else if (width == PAIR) WIDE_TILE(c, rows[tile], targets[tile], counts[tile], panel);
                 else denseTile1(c, rows[tile], targets[tile], counts[tile], panel);
             }
@@ -237,7 +315,7 @@ static int gradientTile(const float *const *x, int64_t offset, int64_t left, con
 
 /// Panels that a tile may take from `panel` on: two where both read the same block.
 INLINE int gradientWidth(const CKConvolution *g, int32_t panel, int32_t end) {
-    return PAIR == 2 && g->channels && end - panel >= 2 && g->panelsPerBlock - panel % g->panelsPerBlock >= 2 ? 2 : 1;
+    return PAIR == 2 && g->channels && !g->group && end - panel >= 2 && g->panelsPerBlock - panel % g->panelsPerBlock >= 2 ? 2 : 1;
 }
 
 static void gradientPanels(const CKConvolution *g, const float *const *x, const float *dy, int64_t count, int32_t panel, int width, float *sums, int fresh) {
@@ -261,6 +339,26 @@ static void depthwiseGradient(const CKConvolution *g, const float *const (*x)[PO
     }
 }
 
+#define GROUP_GRADIENT_STEP(G, J) acc[J] = vfma(IN_GROUP(xn, v, G, J), d, acc[J]);
+
+/// Groups of 4 and 8: one tap of one panel, as [G inputs][16 outputs].
+#define GROUP_GRADIENT(NAME, G, EACH) \
+static void NAME(const float *const *x, int64_t lane, const float *dy, int64_t dyStride, int count, float *sums, int fresh) { \
+    UNROLL for (int v = 0; v < VECTORS; v++) { \
+        vf acc[G]; \
+        UNROLL for (int j = 0; j < G; j++) acc[j] = fresh ? splat(0) : load(sums + j * CK_PANEL + v * WIDTH); \
+        for (int n = 0; n < count; n++) { \
+            const float *xn = x[n] + lane; \
+            vf d = load(dy + n * dyStride + v * WIDTH); \
+            EACH(GROUP_GRADIENT_STEP, G) \
+        } \
+        UNROLL for (int j = 0; j < G; j++) store(sums + j * CK_PANEL + v * WIDTH, acc[j]); \
+    } \
+}
+
+GROUP_GRADIENT(groupGradient4, 4, EACH_OF_4)
+GROUP_GRADIENT(groupGradient8, 8, EACH_OF_8)
+
 static void weightGradient(const CKConvolution *g, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums) {
     const float *x[9][POINTS];
     const int64_t grid = (int64_t)g->gridHeight * g->gridWidth;
@@ -276,7 +374,10 @@ static void weightGradient(const CKConvolution *g, int64_t image0, int64_t image
                 int width = gradientWidth(g, panel, panel1);
                 float *tapSums = sums + (panel - panel0) * g->panelStride + g->taps[tap].weights;
                 const float *panelGradient = dy + (int64_t)panel * CK_PANEL;
-                if (g->channels) gradientPanels(g, x[0], panelGradient, count, panel, width, tapSums, fresh);
+                if (g->group)
+                    (g->group == 4 ? groupGradient4 : groupGradient8)(x[0], (int64_t)panel * CK_PANEL, panelGradient, g->outputPixelStride, count,
+                        sums + (panel - panel0) * g->panelStride + tap * g->group * CK_PANEL, fresh);
+                else if (g->channels) gradientPanels(g, x[0], panelGradient, count, panel, width, tapSums, fresh);
                 else depthwiseGradient(g, x, taps, panelGradient, count, panel, tapSums, fresh);
                 panel += width;
             }

@@ -41,6 +41,8 @@ typedef struct {
     int32_t channels;
     /// Output panels that read the same block of `channels` input channels.
     int32_t panelsPerBlock;
+    /// 4 or 8: groups of so many channels, whose weights lie as blocks of 16 inputs with zeros between the groups; 0 otherwise.
+    int32_t group;
     const float *weights;
     int64_t panelStride;
     /// Whether any of what follows is set; in this order, after the chain:
@@ -109,7 +111,8 @@ typedef struct {
 /// All kernels of one instruction set. Ranges are half-open; pixels count over all images of the batch.
 typedef struct {
     void (*convolution)(const CKConvolution *, int64_t pixel0, int64_t pixel1, int32_t panel0, int32_t panel1);
-    /// One grain's chain for the panels [panel0, panel1), stored at `sums` (panel0 first).
+    /// One grain's chain for the panels [panel0, panel1), stored at `sums` (panel0 first), `panelStride` apart. Of groups of 4 and 8,
+    /// the sums are [tap][group's inputs][16 outputs].
     void (*weightGradient)(const CKConvolution *, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums);
     /// The whole gradient of some panels, grains and tree included, for few pixels: `ends` are the grains' last images + 1.
     void (*weightGradientTree)(const CKConvolution *, const int64_t *ends, int32_t grains, int32_t panel0, int32_t panel1, float *gradient);

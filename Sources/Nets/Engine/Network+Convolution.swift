@@ -47,6 +47,7 @@ extension Network {
         arguments.tapCount = Int32(taps.count)
         arguments.channels = g.chain
         arguments.panelsPerBlock = Int32(g.panelsPerBlock)
+        arguments.group = g.hasWidenedGroups ? Int32(g.groupInputs) : 0
         arguments.panelStride = Int64(g.panelStride)
         arguments.zeros = UnsafePointer(scratch.zeros.base)
         return arguments
@@ -98,6 +99,7 @@ extension Network {
                 arguments.tapCount = Int32(taps.count)
                 arguments.channels = g.isDepthwise ? 0 : Int32(g.blockOutputs)
                 arguments.panelsPerBlock = Int32(g.groups == 1 || g.isDepthwise ? g.inputPanels : g.blockInputs / 16)
+                arguments.group = g.hasWidenedGroups ? Int32(g.groupOutputs) : 0
                 arguments.weights = UnsafePointer(
                     g.isDepthwise ? parameter(convolution.weight) : scratch.transposed.base)
                 arguments.panelStride = Int64(g.taps * g.blockOutputs * 16)
@@ -142,6 +144,7 @@ extension Network {
         layers[index].taps.withUnsafeBufferPointer { taps in
             var arguments = describe(node, taps)
             arguments.output = gradient(node.output)
+            arguments.panelStride = Int64(GradientWork(convolution, threads: pool.threads).panelStride)
             withUnsafePointer(to: arguments) { arguments in
                 if fitsTree(node) { return gradientTree(convolution, arguments, into: target) }
                 weightGradient(convolution) { images, panels, sums, worker in
@@ -159,20 +162,36 @@ extension Network {
                     if convolution.isWinograd {
                         kernels.winogradGradientWeights(
                             sums, Int32(g.inputChannels), Int32(panels.count), gradient)
+                    } else if g.hasWidenedGroups {
+                        widen(sums, g, panels: panels.count, into: gradient)
                     } else {
                         gradient.update(from: sums, count: panels.count * g.panelStride)
                     }
                 }
             }
         }
-        if g.hasWidenedGroups { clearBetweenGroups(target, g) }
+    }
+
+    /// Puts the sums of narrow groups, `[panel][tap][group's inputs][16]`, where the weights lie, with zeros between the groups.
+    private func widen(
+        _ sums: UnsafePointer<Float>, _ g: ConvolutionGeometry, panels: Int, into target: UnsafeMutablePointer<Float>
+    ) {
+        let group = g.groupInputs
+        for row in 0..<panels * g.taps {
+            for input in 0..<16 {
+                for lane in 0..<16 {
+                    target[(row * 16 + input) * 16 + lane] =
+                        lane / group == input / group ? sums[(row * group + input % group) * 16 + lane] : 0
+                }
+            }
+        }
     }
 
     /// Whether a batch has so few pixels that its weight gradient is computed tile by tile, all grains in one go.
     private func fitsTree(_ node: Graph.Node) -> Bool {
         let convolution = node.convolution
         return !convolution.isWinograd && !convolution.geometry.isDepthwise && !convolution.geometry.readsImage
-            && images * graph.shapes[node.output].pixels <= Int(CK_TREE_POINTS)
+            && !convolution.geometry.hasWidenedGroups && images * graph.shapes[node.output].pixels <= Int(CK_TREE_POINTS)
             && grainCount <= 1 << (Int(CK_TREE_LEVELS) - 1)
     }
 
@@ -240,14 +259,6 @@ extension Network {
                 height -= 1
                 halves /= 2
             }
-        }
-    }
-
-    /// Blocks of widened groups hold zeros between the groups, in weights and gradients alike.
-    func clearBetweenGroups(_ weights: UnsafeMutablePointer<Float>, _ g: ConvolutionGeometry) {
-        for row in 0..<g.outputPanels * g.taps * 16 {
-            let input = row % 16
-            for lane in 0..<16 where lane / g.groupOutputs != input / g.groupInputs { weights[row * 16 + lane] = 0 }
         }
     }
 
@@ -333,7 +344,9 @@ struct GradientWork {
 
     init(_ convolution: Convolution, threads: Int) {
         let g = convolution.geometry
-        panelStride = convolution.isWinograd ? 16 * 16 * g.inputChannels : g.panelStride
+        panelStride =
+            convolution.isWinograd
+            ? 16 * 16 * g.inputChannels : g.hasWidenedGroups ? g.taps * g.groupInputs * 16 : g.panelStride
         let most = max(1, Self.mostSums / panelStride)
         // An even number where there are as many, as kernels take two.
         let even = most >= 2 ? most / 2 * 2 : 1

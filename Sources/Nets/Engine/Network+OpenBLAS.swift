@@ -55,6 +55,14 @@ extension Network {
         if g.hasWidenedGroups { clearBetweenGroups(parameterGradient(convolution.weight), g) }
     }
 
+    /// Blocks of widened groups hold zeros between the groups, in weights and gradients alike.
+    private func clearBetweenGroups(_ weights: UnsafeMutablePointer<Float>, _ g: ConvolutionGeometry) {
+        for row in 0..<g.outputPanels * g.taps * 16 {
+            let input = row % 16
+            for lane in 0..<16 where lane / g.groupOutputs != input / g.groupInputs { weights[row * 16 + lane] = 0 }
+        }
+    }
+
     /// dx = scatter(dy * W^T).
     func multiplyDataGradient(_ index: Int, _ convolution: Convolution) {
         let node = graph.nodes[index]

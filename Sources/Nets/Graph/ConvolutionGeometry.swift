@@ -3,8 +3,8 @@ import CKernels
 /// The sizes of a square convolution and how its weights lie in memory.
 ///
 /// Weights are kept as `[output panel][tap][input channel of the block][16 output channels]`. A block is what a panel's
-/// outputs sum over: all input channels, or the group's. Groups of fewer than 16 channels are widened to blocks of 16 with
-/// zeros in between, which leaves every sum's bits alone. Depthwise weights are `[panel][tap][16]`.
+/// outputs sum over: all input channels, or the group's. Groups of 4 and 8 channels are widened to blocks of 16 with
+/// zeros in between. Depthwise weights are `[panel][tap][16]`.
 struct ConvolutionGeometry: Equatable {
     let kernel: Int
     let stride: Int
@@ -22,8 +22,8 @@ struct ConvolutionGeometry: Equatable {
     ) {
         let group = inputChannels / groups
         precondition(
-            groups == 1 || (inputChannels == outputChannels && (group == 1 || 16 % group == 0 || group % 16 == 0)),
-            "groups need as many outputs as inputs and 1, 2, 4, 8 or a multiple of 16 channels each")
+            groups == 1 || (inputChannels == outputChannels && ([1, 4, 8].contains(group) || group % 16 == 0)),
+            "groups need as many outputs as inputs and 1, 4, 8 or a multiple of 16 channels each")
         self.kernel = kernel
         self.stride = stride
         self.paddingBefore = paddingBefore
