@@ -34,29 +34,24 @@ private func formulaImage(rows: Int = 40, columns: Int = 48) -> HounsfieldImage 
         })
 }
 
-/// A transform's result with `windows.count` floats a pixel.
+/// A transform's result.
 private func input(
     _ image: HounsfieldImage, size: Int, _ transform: SliceTransform, windows: [Window] = Window.original
 ) -> [Float] {
-    var output = [Float](repeating: .nan, count: size * size * windows.count)
-    output.withUnsafeMutableBufferPointer { buffer in
-        guard let base = buffer.baseAddress else { return }
-        networkInput(
-            of: image, windows: windows, size: size, transform: transform, into: base, channelStride: windows.count)
-    }
-    return output
+    networkInput(of: image, windows: windows, size: size, transform: transform)
 }
 
-/// A drawn result with `channelStride` floats a pixel, -1 where nothing was written.
+/// A drawn result with `gap` floats between the rows, -1 where nothing was written.
 private func drawn(
-    _ image: HounsfieldImage, size: Int, _ augmentation: Augmentation?, _ random: inout Philox, channelStride: Int = 3
+    _ image: HounsfieldImage, size: Int, _ augmentation: Augmentation?, _ random: inout Philox, gap: Int = 0
 ) -> [Float] {
-    var output = [Float](repeating: -1, count: size * size * channelStride)
+    let row = size * 3 + gap
+    var output = [Float](repeating: -1, count: size * row)
     output.withUnsafeMutableBufferPointer { buffer in
         guard let base = buffer.baseAddress else { return }
         networkInput(
-            of: image, windows: Window.original, size: size, augmentation: augmentation, random: &random, into: base,
-            channelStride: channelStride)
+            of: image, windows: Window.original, augmentation: augmentation, random: &random,
+            scratch: InputScratch(size: size), into: base, rowStride: row)
     }
     return output
 }
@@ -173,17 +168,35 @@ struct NetworkInputTests {
         }
     }
 
-    @Test("only the first lanes of a pixel are written and every value lies in 0 ... 1")
-    func lanes() {
+    @Test("nothing is written between the rows and every value lies in 0 ... 1")
+    func rows() {
         let image = formulaImage()
         for sample in 0..<20 as Range<UInt32> {
             var (random, again) = (stream(sample), stream(sample))
             let packed = drawn(image, size: 24, Augmentation(), &random)
-            let padded = drawn(image, size: 24, Augmentation(), &again, channelStride: 8)
+            let spaced = drawn(image, size: 24, Augmentation(), &again, gap: 5)
             #expect(packed.allSatisfy { (0...1).contains($0) })
-            for (three, eight) in zip(packed.chunks(of: 3), padded.chunks(of: 8)) {
-                #expect(eight == three + [-1, -1, -1, -1, -1])
+            for (row, wide) in zip(packed.chunks(of: 72), spaced.chunks(of: 77)) {
+                #expect(wide == row + [-1, -1, -1, -1, -1])
             }
+        }
+    }
+
+    @Test("memory that another slice was made in leaves no trace")
+    func reusedScratch() {
+        let image = formulaImage()
+        let scratch = InputScratch(size: 24)
+        for sample in 0..<20 as Range<UInt32> {
+            var (random, again) = (stream(sample), stream(sample))
+            let fresh = drawn(image, size: 24, Augmentation(), &random)
+            var reused = [Float](repeating: .nan, count: fresh.count)
+            reused.withUnsafeMutableBufferPointer { buffer in
+                guard let base = buffer.baseAddress else { return }
+                networkInput(
+                    of: image, windows: Window.original, augmentation: Augmentation(), random: &again,
+                    scratch: scratch, into: base, rowStride: 72)
+            }
+            #expect(reused == fresh)
         }
     }
 

@@ -17,8 +17,10 @@ final class Network {
 
     let schedule: Schedule
     let arena: FloatBuffer
-    /// The images with the first layer's border around them: `[capacity][height + border][width + border][3]`.
-    let image: FloatBuffer
+    /// The images with the first layer's border around them, zeros: `[capacity][height + border][width + border][3]`.
+    ///
+    /// `BatchInput` puts another buffer of that size in its place.
+    var image: FloatBuffer
     /// Gradients of the parameters, laid out as they are; empty without training.
     let gradients: FloatBuffer
     let layers: [Layer]
@@ -88,13 +90,30 @@ final class Network {
         return (graph.input.height + border) * (graph.input.width + border) * 3
     }
 
-    /// Copies one image, `[height][width][3]`, into the batch.
-    func setImage(_ index: Int, _ pixels: UnsafePointer<Float>) {
+    /// Where an image's pixels lie in the image buffer, in floats.
+    struct ImageFrame {
+        /// From one image to the next.
+        let imageStride: Int
+        /// From one row to the next.
+        let rowStride: Int
+        /// The first pixel, after the border.
+        let start: Int
+    }
+
+    var imageFrame: ImageFrame {
         let stem = Network.stem(graph)
         let row = (graph.input.width + stem.paddingBefore + stem.paddingAfter) * 3
-        let start = image.base + index * Network.imageStride(graph) + stem.paddingBefore * (row + 3)
+        return ImageFrame(
+            imageStride: Network.imageStride(graph), rowStride: row, start: stem.paddingBefore * (row + 3))
+    }
+
+    /// Copies one image, `[height][width][3]`, into the batch.
+    func setImage(_ index: Int, _ pixels: UnsafePointer<Float>) {
+        let frame = imageFrame
+        let start = image.base + index * frame.imageStride + frame.start
         for y in 0..<graph.input.height {
-            (start + y * row).update(from: pixels + y * graph.input.width * 3, count: graph.input.width * 3)
+            (start + y * frame.rowStride).update(
+                from: pixels + y * graph.input.width * 3, count: graph.input.width * 3)
         }
     }
 

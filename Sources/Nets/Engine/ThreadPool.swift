@@ -3,16 +3,19 @@ import Synchronization
 
 /// A fixed set of threads that share numbered tasks; who runs a task never shows in its result.
 ///
-/// The calling thread works too, so a pool of 1 starts no thread. One `run` at a time: the pool belongs to whoever drives
-/// the network. Between two runs the threads spin for a moment and then sleep.
+/// `run` is for work that is needed now. The calling thread takes part, so a pool of 1 starts no thread. One `run` at a time: the
+/// pool belongs to whoever drives the network, and a task may not call it.
+///
+/// `begin` is for work that is needed later: a thread that finds no task of a run to take does some of it meanwhile. Threads with
+/// nothing to do spin for a moment and then sleep.
 public final class ThreadPool: Sendable {
     public let threads: Int
     private let shared = Shared()
+    private let running = Atomic<Bool>(false)
 
     /// - Parameter threads: at least 1.
     public init(threads: Int) {
         self.threads = max(1, threads)
-        shared.workers = self.threads - 1
         for worker in 1..<self.threads {
             let shared = shared
             let thread = Thread { shared.work(as: worker) }
@@ -27,87 +30,104 @@ public final class ThreadPool: Sendable {
     ///
     /// Tasks run at the same time and must write to disjoint memory; `worker` is in `0..<threads` and names scratch memory.
     public func run(_ tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
+        precondition(!running.exchange(true, ordering: .acquiring), "a pool's task cannot run tasks on the same pool")
+        defer { running.store(false, ordering: .releasing) }
         if threads == 1 || tasks <= 1 {
             for task in 0..<tasks { body(task, 0) }
             return
         }
-        withoutActuallyEscaping(body) { shared.run(tasks, $0) }
+        withoutActuallyEscaping(body) { body in
+            let list = shared.current
+            list.publish(tasks, body)
+            shared.wakeAll()
+            while list.runOne(as: 0) {}
+            list.wait()
+            list.clear()
+        }
     }
 
-    /// What the threads share. A run publishes its job by raising `generation`; every worker takes tasks from `next` until
-    /// none is left and then lowers `active`, which the caller waits for: so `job` is only written while nobody reads it.
-    private final class Shared: @unchecked Sendable {
-        let generation = Atomic<Int>(0)
-        let next = Atomic<Int>(0)
-        let active = Atomic<Int>(0)
-        let stopping = Atomic<Bool>(false)
-        let wake = NSCondition()
-        let finished = NSCondition()
-        var workers = 0
-        var tasks = 0
-        var job: ((Int, Int) -> Void)?
+    /// Has `body(task, worker)` called once for every task in `0..<tasks` by threads that have nothing else to do.
+    ///
+    /// Nothing is certain to be done before ``AheadTasks/finish()``; in a pool of 1 everything is done there. The same rules
+    /// hold as for `run`, beside which the tasks run.
+    func begin(_ tasks: Int, _ body: @escaping @Sendable (_ task: Int, _ worker: Int) -> Void) -> AheadTasks {
+        let list = TaskList()
+        list.publish(tasks, body)
+        if threads > 1 { shared.add(list) }
+        return AheadTasks(list: list)
+    }
 
-        func run(_ tasks: Int, _ body: @escaping (Int, Int) -> Void) {
-            self.tasks = tasks
-            job = body
-            next.store(0, ordering: .relaxed)
-            active.store(workers, ordering: .relaxed)
-            wake.lock()
-            generation.add(1, ordering: .releasing)
-            wake.broadcast()
-            wake.unlock()
-            take(as: 0)
-            if !spin({ self.active.load(ordering: .acquiring) == 0 }) {
-                finished.lock()
-                while active.load(ordering: .acquiring) != 0 { finished.wait() }
-                finished.unlock()
+    /// What the threads share.
+    private final class Shared: Sendable {
+        /// The tasks of the current run.
+        let current = TaskList()
+        /// What was begun and has, or had a moment ago, tasks to take; the first one first.
+        private let ahead = Mutex<[TaskList]>([])
+        /// How many of these there are, to see at a glance.
+        private let aheadCount = Atomic<Int>(0)
+        private let stopping = Atomic<Bool>(false)
+        private let wake = NSCondition()
+
+        func add(_ list: TaskList) {
+            ahead.withLock {
+                $0.append(list)
+                aheadCount.store($0.count, ordering: .releasing)
             }
-            job = nil
+            wakeAll()
         }
 
         func work(as worker: Int) {
-            var seen = 0
-            while true {
-                if !spin({ self.generation.load(ordering: .acquiring) != seen }) {
-                    wake.lock()
-                    while generation.load(ordering: .acquiring) == seen { wake.wait() }
-                    wake.unlock()
-                }
-                seen += 1
-                if stopping.load(ordering: .acquiring) { return }
-                take(as: worker)
-                if active.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
-                    finished.lock()
-                    finished.signal()
-                    finished.unlock()
-                }
+            while !isStopping {
+                if current.runOne(as: worker) || runAhead(as: worker) || Spin.until({ self.hasWork }) { continue }
+                wake.lock()
+                while !hasWork { wake.wait() }
+                wake.unlock()
             }
         }
 
         func stop() {
             stopping.store(true, ordering: .releasing)
+            wakeAll()
+        }
+
+        /// Under the lock, so that a thread which has just looked for work in vain sleeps before, or sees it.
+        func wakeAll() {
             wake.lock()
-            generation.add(1, ordering: .releasing)
             wake.broadcast()
             wake.unlock()
         }
 
-        private func take(as worker: Int) {
-            guard let job else { return }
-            while true {
-                let task = next.add(1, ordering: .relaxed).oldValue
-                if task >= tasks { return }
-                job(task, worker)
-            }
+        private var isStopping: Bool { stopping.load(ordering: .acquiring) }
+
+        private var hasWork: Bool {
+            current.isOpen || aheadCount.load(ordering: .acquiring) > 0 || isStopping
         }
 
-        /// Waits a short while for a condition that is about to come true; false: it is worth sleeping.
-        private func spin(_ condition: () -> Bool) -> Bool {
-            for round in 0..<2000 {
-                if condition() { return true }
-                if round > 1000 { sched_yield() }
+        private func runAhead(as worker: Int) -> Bool {
+            guard aheadCount.load(ordering: .acquiring) > 0 else { return false }
+            let first = ahead.withLock {
+                $0.removeAll { !$0.isOpen }
+                aheadCount.store($0.count, ordering: .releasing)
+                return $0.first
             }
-            return false
+            return first?.runOne(as: worker) ?? false
         }
+    }
+}
+
+/// Tasks that a pool does ahead of the time at which they are needed.
+struct AheadTasks: Sendable {
+    fileprivate let list: TaskList
+
+    /// Does what is left, together with the pool's free threads, and returns when all is done; for the thread that drives the pool.
+    func finish() {
+        while list.runOne(as: 0) {}
+        list.wait()
+    }
+
+    /// Gives up what has not been begun, and returns when nothing of it runs any more.
+    func cancel() {
+        list.drop()
+        list.wait()
     }
 }

@@ -2,61 +2,107 @@
 ///
 /// - Parameters:
 ///   - image: the slice, in HU.
-///   - windows: one per channel, in channel order.
-///   - size: rows and columns of the result.
+///   - windows: three, one per channel, in channel order.
 ///   - augmentation: how to vary the slice; nil resizes the whole slice and draws nothing.
 ///   - random: the stream of this slice and epoch, or of this slice and test-time draw.
-///   - output: `size * size * channelStride` floats, NHWC: row, column, channel.
-///   - channelStride: floats from one pixel to the next. The first `windows.count` of each pixel are written, no other.
+///   - scratch: decides rows and columns of the result; nothing in it outlives the call.
+///   - output: row, column, channel: rows of `size * 3` floats.
+///   - rowStride: floats from one row to the next. What lies between rows is not written.
 ///
 /// The bits depend on the arguments alone: binary32 and binary64 operations in the order that `docs/augmentation.md` gives, no libm.
-public func networkInput(
-    of image: HounsfieldImage, windows: [Window], size: Int, augmentation: Augmentation?, random: inout Philox,
-    into output: UnsafeMutablePointer<Float>, channelStride: Int
+func networkInput(
+    of image: HounsfieldImage, windows: [Window], augmentation: Augmentation?, random: inout Philox,
+    scratch: InputScratch, into output: UnsafeMutablePointer<Float>, rowStride: Int
 ) {
     let transform =
         augmentation?.draw(rows: image.rows, columns: image.columns, random: &random) ?? SliceTransform(wholeOf: image)
     networkInput(
-        of: image, windows: windows, size: size, transform: transform, into: output, channelStride: channelStride)
+        of: image, windows: windows, transform: transform, scratch: scratch, into: output, rowStride: rowStride)
 }
 
-/// Writes a slice as a network sees it under a given transform; otherwise as the function that draws one.
+/// A slice as a network sees it under a given transform: `size * size * 3` numbers, row, column, channel.
+///
+/// - Parameters:
+///   - windows: three, one per channel, in channel order.
+///   - size: rows and columns of the result.
 public func networkInput(
-    of image: HounsfieldImage, windows: [Window], size: Int, transform: SliceTransform,
-    into output: UnsafeMutablePointer<Float>, channelStride: Int
+    of image: HounsfieldImage, windows: [Window], size: Int, transform: SliceTransform
+) -> [Float] {
+    [Float](unsafeUninitializedCapacity: size * size * 3) { output, count in
+        guard let base = output.baseAddress else { return }
+        networkInput(
+            of: image, windows: windows, transform: transform, scratch: InputScratch(size: size), into: base,
+            rowStride: size * 3)
+        count = size * size * 3
+    }
+}
+
+private func networkInput(
+    of image: HounsfieldImage, windows: [Window], transform: SliceTransform, scratch: InputScratch,
+    into output: UnsafeMutablePointer<Float>, rowStride: Int
 ) {
     let crop = transform.crop
-    precondition(size > 0 && channelStride >= windows.count, "no room for \(windows.count) channels")
+    precondition(windows.count == 3, "a network has three channels, not \(windows.count)")
     precondition(windows.allSatisfy { $0.upper > $0.lower }, "a window is at least 2 HU wide")
     precondition(
         crop.x >= 0 && crop.y >= 0 && crop.width > 0 && crop.height > 0
             && crop.x + crop.width <= image.columns && crop.y + crop.height <= image.rows,
         "\(crop) is not inside an image of \(image.rows) rows and \(image.columns) columns")
-    guard let degrees = transform.rotationDegrees else {
-        let target = PixelGrid(size: size, channels: windows.count, stride: channelStride, values: output)
-        return resize(image, crop: crop, windows: windows, flipped: transform.flipped, into: target)
-    }
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: size * size * windows.count) { scratch in
-        guard let values = scratch.baseAddress else { return }
-        let upright = PixelGrid(size: size, channels: windows.count, stride: windows.count, values: values)
-        let target = PixelGrid(size: size, channels: windows.count, stride: channelStride, values: output)
-        resize(image, crop: crop, windows: windows, flipped: transform.flipped, into: upright)
-        rotate(upright, degrees: degrees, into: target)
+    resize(image, crop: crop, windows: WindowLanes(windows), flipped: transform.flipped, scratch)
+    if let degrees = transform.rotationDegrees {
+        rotate(scratch.resized, size: scratch.size, degrees: degrees, into: output, rowStride: rowStride)
+    } else {
+        for y in 0..<scratch.size {
+            let row = scratch.resized + y * scratch.size
+            writeRow(of: scratch.size, to: output + y * rowStride) { row[$0] }
+        }
     }
 }
 
-/// A square of pixels in NHWC order at a place in memory that the caller owns.
-private struct PixelGrid {
-    let size: Int
-    let channels: Int
-    /// Floats from one pixel to the next.
-    let stride: Int
-    let values: UnsafeMutablePointer<Float>
+/// The three channels of one pixel, and a fourth lane that is always 0: all are computed at once.
+typealias Pixel = SIMD4<Float>
+
+/// Writes a row's pixels, 3 floats each, from the left to the right.
+///
+/// A pixel is stored with its fourth lane, which the next one overwrites; only the last may not write past its three.
+@inline(__always)
+private func writeRow(
+    of size: Int, to output: UnsafeMutablePointer<Float>, _ pixel: (_ x: Int) -> Pixel
+) {
+    for x in 0..<size - 1 {
+        UnsafeMutableRawPointer(output + x &* 3).storeBytes(of: pixel(x), as: Pixel.self)
+    }
+    let (last, end) = (pixel(size - 1), output + (size - 1) * 3)
+    (end[0], end[1], end[2]) = (last[0], last[1], last[2])
+}
+
+/// The bounds of three windows, one a lane.
+private struct WindowLanes {
+    let lower: Pixel
+    let span: Pixel
+
+    init(_ windows: [Window]) {
+        // Below the fourth lane's bound is everything, so it is 0 / 1.
+        var (lower, span) = (Pixel(repeating: .infinity), Pixel(repeating: 1))
+        for (lane, window) in windows.enumerated() {
+            lower[lane] = window.lower
+            span[lane] = window.upper - window.lower
+        }
+        (self.lower, self.span) = (lower, span)
+    }
+
+    /// `Window.position(of:)` in every lane.
+    @inline(__always)
+    func position(of value: Float) -> Pixel {
+        let offset = Pixel(repeating: value) - lower
+        let clipped = Pixel.zero.replacing(with: offset, where: offset .> 0)
+        return span.replacing(with: clipped, where: clipped .< span) / span
+    }
 }
 
 /// Linear interpolation, `a + (b - a) * f`: three operations, each rounded, never fused. Equal ends give exactly that value.
 @inline(__always)
-private func mix(_ a: Float, _ b: Float, _ f: Float) -> Float {
+private func mix(_ a: Pixel, _ b: Pixel, _ f: Float) -> Pixel {
     a + (b - a) * f
 }
 
@@ -68,114 +114,111 @@ private func floorToInt(_ x: Double) -> Int {
 }
 
 /// Which two source places one output place lies between, and how far from the first to the second.
-private struct Tap {
-    let first: Int
-    let second: Int
+struct Tap {
+    let first: Int32
+    let second: Int32
     let fraction: Float
 
     /// Half-pixel centers: output i lies at `(i + 0.5) * (length / size) - 0.5`; beyond the border the border repeats.
     init(_ i: Int, of size: Int, length: Int) {
         let position = (Double(i) + 0.5) * (Double(length) / Double(size)) - 0.5
         let whole = floorToInt(position)
-        first = min(max(whole, 0), length - 1)
-        second = min(max(whole + 1, 0), length - 1)
+        first = Int32(min(max(whole, 0), length - 1))
+        second = Int32(min(max(whole + 1, 0), length - 1))
         fraction = Float(position - Double(whole))
     }
 }
 
-/// Windows a crop and resizes it bilinearly, along each row first and then between rows.
+/// Windows a crop and resizes it bilinearly into `scratch.resized`, along each row first and then between rows.
 ///
-/// Works plane by plane on two resampled source rows at a time, so the windowed image never exists as a whole.
+/// Works on two resampled source rows at a time; each source pixel is windowed where it is read.
 private func resize(
-    _ image: HounsfieldImage, crop: SliceTransform.Crop, windows: [Window], flipped: Bool, into target: PixelGrid
+    _ image: HounsfieldImage, crop: SliceTransform.Crop, windows: WindowLanes, flipped: Bool, _ scratch: InputScratch
 ) {
-    let size = target.size
-    let columns = (0..<size).map { Tap(flipped ? size - 1 - $0 : $0, of: size, length: crop.width) }
-    let lowers = windows.map(\.lower)
-    let spans = windows.map { $0.upper - $0.lower }
+    let size = scratch.size
+    let columns = scratch.columns
+    for x in 0..<size { columns[x] = Tap(flipped ? size - 1 - x : x, of: size, length: crop.width) }
 
-    var windowed = [Float](repeating: 0, count: crop.width)
-    func resampleRow(_ row: Int, into resampled: inout [Float]) {
-        let start = (crop.y + row) * image.columns + crop.x
-        for channel in windows.indices {
-            let (lower, span) = (lowers[channel], spans[channel])
-            image.values.withUnsafeBufferPointer { values in
-                for x in 0..<crop.width {
-                    windowed[x] = Window.position(of: values[start + x], lower: lower, span: span)
-                }
-            }
+    image.values.withUnsafeBufferPointer { values in
+        guard let pixels = values.baseAddress else { return }
+        func resampleRow(_ row: Int32, into resampled: UnsafeMutablePointer<Pixel>) {
+            let start = pixels + (crop.y + Int(row)) * image.columns + crop.x
             for x in 0..<size {
                 let tap = columns[x]
-                resampled[channel * size + x] = mix(windowed[tap.first], windowed[tap.second], tap.fraction)
+                resampled[x] = mix(
+                    windows.position(of: start[Int(tap.first)]), windows.position(of: start[Int(tap.second)]),
+                    tap.fraction)
             }
         }
-    }
 
-    var upper = [Float](repeating: 0, count: windows.count * size)
-    var lower = upper
-    var (upperRow, lowerRow) = (-1, -1)
-    for y in 0..<size {
-        let tap = Tap(y, of: size, length: crop.height)
-        if upperRow != tap.first {
-            // Enlarging meets each source row twice: as the lower one, then as the upper one.
-            swap(&upper, &lower)
-            swap(&upperRow, &lowerRow)
-            if upperRow != tap.first { resampleRow(tap.first, into: &upper) }
-            upperRow = tap.first
-        }
-        if lowerRow != tap.second {
-            resampleRow(tap.second, into: &lower)
-            lowerRow = tap.second
-        }
-        for channel in windows.indices {
-            let out = target.values + (y * size * target.stride + channel)
-            for x in 0..<size {
-                out[x * target.stride] = mix(upper[channel * size + x], lower[channel * size + x], tap.fraction)
+        var (upper, lower) = (scratch.upper, scratch.lower)
+        var (upperRow, lowerRow) = (-1 as Int32, -1 as Int32)
+        for y in 0..<size {
+            let tap = Tap(y, of: size, length: crop.height)
+            if upperRow != tap.first {
+                // Enlarging meets each source row twice: as the lower one, then as the upper one.
+                swap(&upper, &lower)
+                swap(&upperRow, &lowerRow)
+                if upperRow != tap.first { resampleRow(tap.first, into: upper) }
+                upperRow = tap.first
             }
+            if lowerRow != tap.second {
+                resampleRow(tap.second, into: lower)
+                lowerRow = tap.second
+            }
+            let out = scratch.resized + y * size
+            for x in 0..<size { out[x] = mix(upper[x], lower[x], tap.fraction) }
         }
     }
 }
 
 /// Rotates about (size / 2, size / 2) in pixel-index coordinates, bilinearly, with zeros around: OpenCV's `warpAffine` of
 /// `getRotationMatrix2D(center, degrees, 1)`, in exact arithmetic instead of its 1/32-pixel steps.
-private func rotate(_ source: PixelGrid, degrees: Double, into target: PixelGrid) {
-    let size = source.size
+private func rotate(
+    _ source: UnsafeMutablePointer<Pixel>, size: Int, degrees: Double, into output: UnsafeMutablePointer<Float>,
+    rowStride: Int
+) {
+    func at(_ row: Int, _ column: Int) -> Pixel {
+        let inside = row >= 0 && column >= 0 && row < size && column < size
+        return inside ? source[row * size + column] : .zero
+    }
     let (sine, cosine) = sineAndCosine(degrees: degrees)
     let center = Double(size) / 2
+    // Coordinates, (column, row), in binary64: at 512 pixels binary32 would leave errors of 3e-5 pixels.
+    let step = SIMD2(cosine, sine)
+    let last = UInt(size - 1)
     for y in 0..<size {
         let dy = Double(y) - center
-        let startX = center - sine * dy
-        let startY = center + cosine * dy
-        for x in 0..<size {
-            let dx = Double(x) - center
-            // Coordinates in binary64: at 512 pixels binary32 would leave errors of 3e-5 pixels.
-            let sourceX = cosine * dx + startX
-            let sourceY = sine * dx + startY
-            let (left, top) = (floorToInt(sourceX), floorToInt(sourceY))
-            let across = Float(sourceX - Double(left))
-            let down = Float(sourceY - Double(top))
-            let out = target.values + (y * size + x) * target.stride
-            if left >= 0 && top >= 0 && left + 1 < size && top + 1 < size {
-                let upper = source.values + (top * size + left) * source.stride
-                let lower = upper + size * source.stride
-                for channel in 0..<source.channels {
-                    let right = channel + source.stride
-                    out[channel] = mix(
-                        mix(upper[channel], upper[right], across), mix(lower[channel], lower[right], across), down)
-                }
-            } else {
-                func at(_ row: Int, _ column: Int, _ channel: Int) -> Float {
-                    let inside = row >= 0 && column >= 0 && row < size && column < size
-                    return inside ? source.values[(row * size + column) * source.stride + channel] : 0
-                }
-                for channel in 0..<source.channels {
-                    out[channel] = mix(
-                        mix(at(top, left, channel), at(top, left + 1, channel), across),
-                        mix(at(top + 1, left, channel), at(top + 1, left + 1, channel), across), down)
-                }
+        let start = SIMD2(center - sine * dy, center + cosine * dy)
+        writeRow(of: size, to: output + y * rowStride) { x in
+            let position = step * (Double(x) - center) + start
+            let (left, top, whole) = floors(position)
+            let fraction = position - whole
+            let (across, down) = (Float(fraction.x), Float(fraction.y))
+            if UInt(bitPattern: left) < last && UInt(bitPattern: top) < last {
+                let upper = source + (top &* size &+ left)
+                let lower = upper + size
+                return mix(mix(upper[0], upper[1], across), mix(lower[0], lower[1], across), down)
             }
+            return mix(
+                mix(at(top, left), at(top, left + 1), across), mix(at(top + 1, left), at(top + 1, left + 1), across),
+                down)
         }
     }
+}
+
+/// The greatest integers not above two numbers within 2^31 of 0, as integers and as numbers.
+///
+/// Adding 1.5 * 2^52 leaves the nearest integer in a number's last bits; no call, no branch and no check for overflow, which
+/// would cost more than the rest of a pixel.
+@inline(__always)
+private func floors(_ x: SIMD2<Double>) -> (Int, Int, SIMD2<Double>) {
+    let magic = SIMD2<Double>(repeating: 0x1.8p52)
+    let nearest = (x + magic) - magic
+    let whole = nearest.replacing(with: nearest - 1, where: nearest .> x)
+    let shifted = whole + magic
+    func integer(_ number: Double) -> Int { Int(Int32(truncatingIfNeeded: number.bitPattern)) }
+    return (integer(shifted.x), integer(shifted.y), whole)
 }
 
 /// The sine and cosine of an angle in degrees, in binary64 from + - * / alone, so that every machine gets the same bits.

@@ -32,6 +32,7 @@ public final class Predictor {
 
     public let settings: Settings
     private let network: Network
+    private let input: BatchInput
 
     /// - Parameter weights: a whole state dict; entries that are no weights (optimiser state, batch counters) are passed over.
     /// - Throws: ``NetsError/weights(_:)`` that names what is missing or of another shape.
@@ -45,27 +46,56 @@ public final class Predictor {
         network = Network(
             graph: graph, weights: weights, capacity: settings.batchSize, training: false, pool: pool,
             kernels: try InstructionSet.chosen().kernels, arithmetic: arithmetic)
+        input = BatchInput(
+            network: network,
+            settings: .init(
+                windows: settings.windows, augmentation: settings.augmentation, seed: settings.seed,
+                purpose: .testTimeAugmentation))
     }
 
     /// Probabilities of slices, `ids.count` x 6 in the order any, epidural, subdural, subarachnoid, intraventricular,
     /// intraparenchymal: the mean of the draws' sigmoids, in double.
     ///
     /// - Throws: what the source throws.
-    public func predict(_ ids: [String], source: SliceSource) throws -> [Double] {
+    public func predict(_ ids: [String], source: @escaping SliceSource) throws -> [Double] {
         var result: [Double] = []
         result.reserveCapacity(ids.count * Backbone.outputs)
-        for first in stride(from: 0, to: ids.count, by: settings.batchSize) {
-            let batch = Array(ids[first..<min(ids.count, first + settings.batchSize)])
-            var sums = [Double](repeating: 0, count: batch.count * Backbone.outputs)
-            for draw in 0..<settings.draws {
-                try network.setImages(
-                    batch, source: source, windows: settings.windows, augmentation: settings.augmentation,
-                    seed: settings.seed, purpose: .testTimeAugmentation, round: UInt32(draw))
-                network.forward(images: batch.count, training: false)
-                for (index, logit) in network.logits().enumerated() { sums[index] += Elementary.sigmoid(Double(logit)) }
-            }
-            result += sums.map { $0 / Double(settings.draws) }
-        }
+        try predict(ids, source: source) { result += $0 }
         return result
+    }
+
+    /// Gives `body` the probabilities of the slices, some slices at a time in the order of `ids`.
+    ///
+    /// A slice is decoded once for all its draws, unless these are more than fit a batch; the next batch is read meanwhile.
+    /// - Throws: what the source or `body` throws.
+    public func predict(
+        _ ids: [String], source: @escaping SliceSource, _ body: (_ probabilities: [Double]) throws -> Void
+    ) throws {
+        defer { input.discard() }
+        let batches = batches(of: ids)
+        var sums: [Double] = []
+        for (index, batch) in batches.enumerated() {
+            try input.take(batch, then: index + 1 < batches.count ? batches[index + 1] : nil, from: source)
+            network.forward(images: batch.images, training: false)
+            if batch.rounds.lowerBound == 0 { sums = [Double](repeating: 0, count: batch.ids.count * Backbone.outputs) }
+            for (place, logit) in network.logits().enumerated() {
+                let slice = place / Backbone.outputs / batch.rounds.count
+                sums[slice * Backbone.outputs + place % Backbone.outputs] += Elementary.sigmoid(Double(logit))
+            }
+            if batch.rounds.upperBound == settings.draws { try body(sums.map { $0 / Double(settings.draws) }) }
+        }
+    }
+
+    /// As many slices with all their draws as fit, or one slice with some of its draws.
+    private func batches(of ids: [String]) -> [BatchInput.Batch] {
+        let slices = max(1, settings.batchSize / settings.draws)
+        let draws = min(settings.draws, settings.batchSize)
+        return stride(from: 0, to: ids.count, by: slices).flatMap { first in
+            stride(from: 0, to: settings.draws, by: draws).map { draw in
+                BatchInput.Batch(
+                    ids: Array(ids[first..<min(ids.count, first + slices)]),
+                    rounds: draw..<min(settings.draws, draw + draws))
+            }
+        }
     }
 }

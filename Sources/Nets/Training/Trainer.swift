@@ -14,6 +14,7 @@ public final class Trainer {
     private let samples: [TrainingSample]
     private let source: SliceSource
     private let network: Network
+    private let input: BatchInput
     private let adam: Adam
     private let loss: WeightedLoss
     private var order: (epoch: Int, indices: [Int])?
@@ -37,6 +38,11 @@ public final class Trainer {
             graph: graph, weights: weights, capacity: settings.batchSize, grains: settings.grains, training: true,
             pool: pool,
             kernels: try InstructionSet.chosen().kernels, arithmetic: arithmetic)
+        input = BatchInput(
+            network: network,
+            settings: .init(
+                windows: settings.windows, augmentation: settings.augmentation, seed: settings.seed,
+                purpose: .augmentation))
         adam = Adam(count: graph.parameters.count)
         loss = WeightedLoss(weights: settings.lossWeights)
     }
@@ -49,15 +55,13 @@ public final class Trainer {
         try network.weights.load(backbone.ownNames(of: tensors), except: backbone.lastLayer)
     }
 
-    /// Makes one optimisation step and returns its loss.
+    /// Makes one optimisation step and returns its loss; meanwhile the next step's slices are read.
     ///
-    /// - Throws: what the source throws; nothing has changed then.
+    /// - Throws: what the source throws for a slice of this step; nothing has changed then.
     public func step() throws -> Double {
         let epoch = stepsDone / stepsPerEpoch
-        let batch = batch(epoch: epoch, index: stepsDone % stepsPerEpoch)
-        try network.setImages(
-            batch.map(\.id), source: source, windows: settings.windows, augmentation: settings.augmentation,
-            seed: settings.seed, purpose: .augmentation, round: UInt32(epoch))
+        let batch = batch(of: stepsDone)
+        try input.take(images(of: batch, epoch), then: nextImages(), from: source)
         network.draws = Network.Draws(
             seed: settings.seed, epoch: UInt32(epoch), samples: batch.map { streamNumber(of: $0.id) })
         network.forward(images: batch.count, training: true)
@@ -70,14 +74,24 @@ public final class Trainer {
         return result.loss
     }
 
-    /// An epoch's order is a permutation drawn from (seed, epoch).
-    private func batch(epoch: Int, index: Int) -> [TrainingSample] {
+    /// What the step after this one will ask for, in the next epoch perhaps.
+    private func nextImages() -> BatchInput.Batch {
+        images(of: batch(of: stepsDone + 1), (stepsDone + 1) / stepsPerEpoch)
+    }
+
+    private func images(of batch: [TrainingSample], _ epoch: Int) -> BatchInput.Batch {
+        BatchInput.Batch(ids: batch.map(\.id), rounds: epoch..<epoch + 1)
+    }
+
+    /// The slices of a step. An epoch's order is a permutation drawn from (seed, epoch).
+    private func batch(of step: Int) -> [TrainingSample] {
+        let epoch = step / stepsPerEpoch
         if order?.epoch != epoch {
             var random = Philox(seed: settings.seed, purpose: .shuffle, epoch: UInt32(epoch), sample: 0)
             order = (epoch, random.permutation(samples.count))
         }
-        let size = settings.batchSize
-        return (order?.indices ?? [])[index * size..<(index + 1) * size].map { samples[$0] }
+        let first = step % stepsPerEpoch * settings.batchSize
+        return (order?.indices ?? [])[first..<first + settings.batchSize].map { samples[$0] }
     }
 
     // MARK: State

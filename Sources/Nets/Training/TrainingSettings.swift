@@ -45,12 +45,14 @@ public struct TrainingSettings: Sendable, Codable, Equatable {
         milestones.filter { $0 <= epoch }.reduce(learningRate) { rate, _ in rate * gamma }
     }
 
-    /// Bytes of memory that a training takes: activations, gradients, parameters and Adam's moments; pixels come on top.
+    /// Bytes of memory that a training takes: activations, gradients, parameters, Adam's moments and the images of two batches, the
+    /// one in work and the next; decoded slices come on top.
     public func plannedBytes(threads: Int) -> Int {
         let graph = backbone.graph(size: imageSize, batchNormMomentum: batchNormMomentum)
         let network = Network.plannedBytes(
             graph: graph, capacity: batchSize, grains: grains, training: true, workers: threads)
-        return network + 4 * (3 * graph.parameters.count + graph.statistics.count)
+        let input = BatchInput.plannedBytes(graph: graph, capacity: batchSize, workers: threads)
+        return network + input + 4 * (3 * graph.parameters.count + graph.statistics.count)
     }
 }
 
@@ -66,7 +68,7 @@ public struct TrainingSample: Sendable {
     }
 }
 
-/// Gives a slice's pixels in HU by its ID; called from several threads at once.
+/// Gives a slice's pixels in HU by its ID; called from several threads at once, and ahead of need.
 public typealias SliceSource = @Sendable (_ sampleID: String) throws -> HounsfieldImage
 
 /// The number that a slice's random streams are keyed by: FNV-1a of its ID, so that they do not depend on what else is there.
