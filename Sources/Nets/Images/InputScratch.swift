@@ -1,7 +1,7 @@
 /// Memory in which one thread makes network input of one size, so that making it allocates nothing.
-final class InputScratch {
+public final class InputScratch {
     /// Rows and columns of the input.
-    let size: Int
+    public let size: Int
     /// Where each column of the result reads.
     let columns: UnsafeMutablePointer<Tap>
     /// Two source rows, resampled to `size` pixels.
@@ -10,7 +10,7 @@ final class InputScratch {
     /// The resized image, `size * size` pixels, which a rotation reads.
     let resized: UnsafeMutablePointer<Pixel>
 
-    init(size: Int) {
+    public init(size: Int) {
         precondition(size > 0, "network input has at least one pixel")
         self.size = size
         columns = .allocate(capacity: size)

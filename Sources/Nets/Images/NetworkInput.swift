@@ -10,7 +10,7 @@
 ///   - rowStride: floats from one row to the next. What lies between rows is not written.
 ///
 /// The bits depend on the arguments alone: binary32 and binary64 operations in the order that `docs/augmentation.md` gives, no libm.
-func networkInput(
+public func networkInput(
     of image: HounsfieldImage, windows: [Window], augmentation: Augmentation?, random: inout Philox,
     scratch: InputScratch, into output: UnsafeMutablePointer<Float>, rowStride: Int
 ) {

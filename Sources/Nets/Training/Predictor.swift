@@ -10,7 +10,7 @@ public final class Predictor {
         public var windows: [Window]
         /// nil predicts the slices as they are.
         public var augmentation: Augmentation?
-        /// Test-time draws of the augmentation that are averaged; 1 without augmentation.
+        /// Test-time draws of the augmentation that are averaged, at least 1; 1 without augmentation.
         public var draws: Int
         public var seed: UInt64
         /// Images at a time; shows in memory and speed only.

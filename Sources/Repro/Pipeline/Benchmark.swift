@@ -12,6 +12,8 @@ struct Benchmark {
         var threads: Int
         var trainImagesPerSecond: Double
         var predictImagesPerSecond: Double
+        /// Slices of 512 x 512 pixels that all threads together decode, window and augment when they do nothing else.
+        var inputImagesPerSecond: Double
         /// The most memory that the measuring process has held.
         var peakMemoryBytes: Int
 
@@ -19,6 +21,7 @@ struct Benchmark {
             case backbone, size, batch, threads
             case trainImagesPerSecond = "train_images_per_second"
             case predictImagesPerSecond = "predict_images_per_second"
+            case inputImagesPerSecond = "input_images_per_second"
             case peakMemoryBytes = "peak_memory_bytes"
         }
     }
@@ -27,7 +30,7 @@ struct Benchmark {
     let size: Int
     let batch: Int
     let engine: Engine
-    /// Each of the two measurements goes on for at least this many seconds, after one batch that does not count.
+    /// Each of the measurements goes on for at least this many seconds, after one batch that does not count.
     var seconds = 2.0
 
     func measure() throws -> Result {
@@ -53,7 +56,38 @@ struct Benchmark {
         let predictRate = try rate { _ = try predictor.predict(ids, source: source) }
         return Result(
             backbone: backbone, size: size, batch: batch, threads: engine.pool.threads, trainImagesPerSecond: trainRate,
-            predictImagesPerSecond: predictRate, peakMemoryBytes: Machine.peakMemoryBytes)
+            predictImagesPerSecond: predictRate, inputImagesPerSecond: try inputRate(),
+            peakMemoryBytes: Machine.peakMemoryBytes)
+    }
+
+    /// Images a second on their way from a DICOM file in memory to a network's input.
+    private func inputRate() throws -> Double {
+        let file = try Self.slice().encoded()
+        let scratch = (0..<engine.pool.threads).map { _ in InputScratch(size: size) }
+        let target = UnsafeMutablePointer<Float>.allocate(capacity: batch * size * size * 3)
+        defer { target.deallocate() }
+        // Read once here, where an error can be thrown; in the loop there is none then.
+        _ = try readImage(in: file, name: "a synthetic slice", repairingWrap: false)
+        return rate {
+            engine.pool.run(batch) { index, worker in
+                guard let image = try? readImage(in: file, name: "a synthetic slice", repairingWrap: false) else {
+                    return
+                }
+                var random = Philox(seed: 1, purpose: .augmentation, epoch: 0, sample: UInt32(index))
+                networkInput(
+                    of: image, windows: Window.original, augmentation: Augmentation(), random: &random,
+                    scratch: scratch[worker], into: target + index * size * size * 3, rowStride: size * 3)
+            }
+        }
+    }
+
+    /// A slice of the size that scanners give.
+    private static func slice() -> DICOMSlice {
+        var header = SliceHeader()
+        (header.patientID, header.studyInstanceUID, header.seriesInstanceUID) = ("ID_1", "ID_2", "ID_3")
+        header.imagePosition = [0, 0, 0]
+        (header.rows, header.columns, header.rescaleIntercept) = (512, 512, -1024)
+        return DICOMSlice(header: header, pixels: (0..<512 * 512).map { Int32($0 * 7919 % 2048) })
     }
 
     /// Images a second of a step that takes a whole batch.

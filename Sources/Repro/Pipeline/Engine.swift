@@ -98,10 +98,11 @@ struct SlicePredictor {
         progress.begin(name, total: ids.count, unit: "slices", done: table.sliceIDs.count)
         defer { progress.end() }
         var lastSaved = Progress.uptime()
-        while table.sliceIDs.count < ids.count {
-            let next = Array(ids[table.sliceIDs.count...].prefix(chunk))
-            table.values += NetworkOrder.fileOrder(try predictor.predict(next, source: source))
-            table.sliceIDs += next
+        // One call for all: at the end of a call nothing is read ahead.
+        try predictor.predict(Array(ids[table.sliceIDs.count...]), source: source) { probabilities in
+            let first = table.sliceIDs.count
+            table.values += NetworkOrder.fileOrder(probabilities)
+            table.sliceIDs += ids[first..<first + probabilities.count / Backbone.outputs]
             progress.advance(to: table.sliceIDs.count)
             if let partial, Progress.uptime() - lastSaved >= partial.interval {
                 try partial.save(table)
