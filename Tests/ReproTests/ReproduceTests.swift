@@ -216,7 +216,7 @@ import Testing
         #expect(results.map { $0["backbone"] as? String } == ["resnet34", "se_resnext50_32x4d", "efficientnet-b3"])
         let keys: Set = [
             "backbone", "size", "batch", "threads", "train_images_per_second", "predict_images_per_second",
-            "peak_memory_bytes",
+            "input_images_per_second", "peak_memory_bytes",
         ]
         #expect(results.allSatisfy { Set($0.keys) == keys })
     }
