@@ -156,11 +156,17 @@ struct Schedule {
         // MARK: Backward
 
         /// Works a value out again if it is nowhere.
+        ///
+        /// The residuals on the way, sum before sum back to where a chain of blocks begins, are written over by the next and worked
+        /// out anew when their turn comes: passes over maps cost less than room for all of them.
         private mutating func need(_ value: Graph.Value) {
             guard value != 0, valueSlots[value] == nil, let owner = fusions.producer[value] else { return }
             let fusion = fusions.all[owner]
-            for input in [fusion.input, fusion.factors, fusion.residual].compactMap(\.self) { need(input) }
+            let sources = [fusion.input, fusion.factors, fusion.residual].compactMap(\.self)
+            let missing = sources.filter { valueSlots[$0] == nil }
+            for source in sources { need(source) }
             fuse(owner)
+            for source in missing { valueSlots[source] = nil }
         }
 
         mutating func planBackward() {
