@@ -42,6 +42,26 @@ import Testing
         #expect(state == whole.snapshot())
     }
 
+    @Test(
+        "three steps give the same parameters on every instruction set and with 1, 2 and 3 threads",
+        arguments: Backbone.allCases)
+    func dependsOnNothingElse(backbone: Backbone) throws {
+        func parameters(_ set: InstructionSet, threads: Int) throws -> SafeTensors {
+            let trainer = Trainer(
+                settings: Self.settings(backbone), samples: Self.samples, source: Self.source,
+                pool: ThreadPool(threads: threads), instructionSet: set)
+            for _ in 0..<3 { _ = try trainer.step() }
+            return trainer.snapshot()
+        }
+        let expected = try parameters(.scalar, threads: 1)
+        for set in InstructionSet.available {
+            for threads in 1...3 where set != .scalar || threads > 1 {
+                let same = try parameters(set, threads: threads) == expected
+                #expect(same, "\(set), \(threads) threads")
+            }
+        }
+    }
+
     @Test("an error of the source leaves the training as it was")
     func sourceErrors() throws {
         struct Unreadable: Error {}

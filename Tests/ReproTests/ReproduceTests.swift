@@ -216,8 +216,51 @@ import Testing
         #expect(results.map { $0["backbone"] as? String } == ["resnet34", "se_resnext50_32x4d", "efficientnet-b3"])
         let keys: Set = [
             "backbone", "size", "batch", "threads", "train_images_per_second", "predict_images_per_second",
-            "input_images_per_second", "peak_memory_bytes",
+            "input_images_per_second", "peak_memory_bytes", "planned_memory_bytes",
         ]
         #expect(results.allSatisfy { Set($0.keys) == keys })
+    }
+
+    @Test(
+        "a training takes the memory that was planned for it, and a few MB for the program",
+        arguments: ["resnet34", "se_resnext50_32x4d", "efficientnet-b3"])
+    func plannedMemory(backbone: String) throws {
+        struct Memory: Decodable {
+            let peakMemoryBytes: Int
+            let plannedMemoryBytes: Int
+        }
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        func memory(batch: Int) throws -> Memory {
+            let run = try ProgramRun(
+                "bench", "--backbone", backbone, "--size", "96", "--batch", "\(batch)", "--seconds", "0", "--json")
+            #expect(run.status == 0, "\(run.errors)")
+            return try #require(decoder.decode([Memory].self, from: Data(run.output.utf8)).first)
+        }
+        let (small, large) = (try memory(batch: 2), try memory(batch: 24))
+        let program = small.peakMemoryBytes - small.plannedMemoryBytes
+        #expect(program > 0 && program < 100_000_000, "\(program) bytes besides the plan")
+        let grown = large.peakMemoryBytes - small.peakMemoryBytes
+        let planned = large.plannedMemoryBytes - small.plannedMemoryBytes
+        #expect(abs(grown - planned) < 8_000_000, "\(grown) bytes more where \(planned) were planned")
+    }
+
+    @Test("a profile has every layer of the backbone, forward and back, and Adam")
+    func profile() throws {
+        let run = try ProgramRun(
+            "bench", "--profile", "--backbone", "resnet34", "--size", "32", "--batch", "2", "--seconds", "0", "--json")
+        #expect(run.status == 0, "\(run.errors)")
+        let costs = try #require(try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [[String: Any]])
+        func operations(_ name: String, _ pass: String) -> Double? {
+            costs.first { $0["name"] as? String == name && $0["pass"] as? String == pass }?["operations"] as? Double
+        }
+        // Two multiply-adds for each weight and output pixel: 64 x 64 x 9 weights on 8 x 8 pixels of 2 images.
+        for pass in ["forward", "data gradient", "weight gradient"] {
+            #expect(operations("layer1.0.conv1", pass) == Double(2 * 64 * 64 * 9 * 8 * 8 * 2))
+        }
+        #expect(operations("conv1", "data gradient") == nil, "an image needs no gradient")
+        #expect(operations("parameters", "Adam") == 0)
+        let refused = try ProgramRun("bench", "--profile")
+        #expect(refused.status == 64 && refused.errors.contains("--backbone"))
     }
 }

@@ -10,15 +10,13 @@ public struct OperationCost: Sendable, Codable {
     /// Bytes of the tensors that it reads and writes, each once.
     public var bytes: Double
     public var seconds: Double
-
-    public var gigaflops: Double { operations / seconds / 1e9 }
-    public var gigabytesPerSecond: Double { bytes / seconds / 1e9 }
 }
 
 /// Time spent in each step of a schedule, summed up over passes.
 final class Profile {
     private(set) var forward: [Double]
     private(set) var backward: [Double]
+    private(set) var update = 0.0
 
     init(_ schedule: Schedule) {
         forward = schedule.forward.map { _ in 0 }
@@ -27,6 +25,7 @@ final class Profile {
 
     func time(forward index: Int, _ body: () -> Void) { forward[index] += Self.seconds(body) }
     func time(backward index: Int, _ body: () -> Void) { backward[index] += Self.seconds(body) }
+    func time(update body: () -> Void) { update += Self.seconds(body) }
 
     private static func seconds(_ body: () -> Void) -> Double {
         let clock = ContinuousClock()
@@ -36,22 +35,27 @@ final class Profile {
 }
 
 extension Network {
-    /// Starts to measure the time of each step.
-    func startProfile() { profile = Profile(schedule) }
-
-    /// The cost of every step of one pass, forward and back.
+    /// The cost of every step of one pass, forward and back, and of the update of the parameters.
     ///
     /// - Parameter passes: how many the profile has summed up.
     func costs(passes: Int) -> [OperationCost] {
         guard let profile else { return [] }
         let steps = zip(schedule.forward, profile.forward).map { ($0, $1, false) }
             + zip(schedule.backward, profile.backward).map { ($0, $1, true) }
-        return steps.map { step, seconds, isBackward in
+        var costs = steps.map { step, seconds, isBackward in
             let (pass, operations, floats) = work(of: step.action, isBackward: isBackward)
             return OperationCost(
                 name: name(of: step.action), pass: pass, operations: operations, bytes: 4 * floats,
                 seconds: seconds / Double(passes))
         }
+        if profile.update > 0 {
+            // Adam reads a parameter, its gradient and two moments, and writes all but the gradient.
+            costs.append(
+                OperationCost(
+                    name: "parameters", pass: "Adam", operations: 0, bytes: 4 * 7 * Double(graph.parameters.count),
+                    seconds: profile.update / Double(passes)))
+        }
+        return costs
     }
 
     private func name(of action: Schedule.Action) -> String {
@@ -59,7 +63,7 @@ extension Network {
         case .forward(let index), .weightGradient(let index), .dataGradient(let index), .backward(let index):
             graph.name(ofNode: index)
         case .statistics(let index), .fuse(let index), .outerGradient(let index), .innerGradient(let index):
-            [schedule.fusions.all[index]].map { graph.name(ofNode: $0.norm ?? $0.first) }[0]
+            graph.name(ofNode: schedule.fusions.all[index].norm ?? schedule.fusions.all[index].first)
         }
     }
 

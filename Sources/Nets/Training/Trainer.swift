@@ -22,10 +22,19 @@ public final class Trainer {
     /// Starts from random weights, which the seed decides.
     ///
     /// - Throws: ``NetsError`` if `REPRO_ISA` names an instruction set that this CPU lacks.
-    public init(
+    public convenience init(
         settings: TrainingSettings, samples: [TrainingSample], source: @escaping SliceSource, pool: ThreadPool,
         arithmetic: Arithmetic = .exact
     ) throws(NetsError) {
+        try self.init(
+            settings: settings, samples: samples, source: source, pool: pool, arithmetic: arithmetic,
+            instructionSet: .chosen())
+    }
+
+    init(
+        settings: TrainingSettings, samples: [TrainingSample], source: @escaping SliceSource, pool: ThreadPool,
+        arithmetic: Arithmetic = .exact, instructionSet: InstructionSet
+    ) {
         precondition(samples.count >= settings.batchSize, "fewer slices than a batch")
         self.settings = settings
         self.samples = samples
@@ -37,7 +46,7 @@ public final class Trainer {
         network = Network(
             graph: graph, weights: weights, capacity: settings.batchSize, grains: settings.grains, training: true,
             pool: pool,
-            kernels: try InstructionSet.chosen().kernels, arithmetic: arithmetic)
+            kernels: instructionSet.kernels, arithmetic: arithmetic)
         input = BatchInput(
             network: network,
             settings: .init(
@@ -69,7 +78,8 @@ public final class Trainer {
             logits: network.logits(), targets: batch.flatMap(\.targets),
             grains: (0..<network.grainCount).map(network.grain))
         network.backward(logitsGradient: result.gradient)
-        adam.update(network, learningRate: settings.learningRate(epoch: epoch))
+        let update = { [self] in adam.update(network, learningRate: settings.learningRate(epoch: epoch)) }
+        if let profile = network.profile { profile.time(update: update) } else { update() }
         stepsDone += 1
         return result.loss
     }
@@ -92,6 +102,14 @@ public final class Trainer {
         }
         let first = step % stepsPerEpoch * settings.batchSize
         return (order?.indices ?? [])[first..<first + settings.batchSize].map { samples[$0] }
+    }
+
+    /// Makes some steps and says what each operation of one cost, in the order in which they run.
+    public func profile(steps: Int) throws -> [OperationCost] {
+        network.profile = Profile(network.schedule)
+        defer { network.profile = nil }
+        for _ in 0..<steps { _ = try step() }
+        return network.costs(passes: steps)
     }
 
     // MARK: State

@@ -14,8 +14,10 @@ struct Benchmark {
         var predictImagesPerSecond: Double
         /// Slices of 512 x 512 pixels that all threads together decode, window and augment when they do nothing else.
         var inputImagesPerSecond: Double
-        /// The most memory that the measuring process has held.
+        /// The most memory that the measuring process has held while it trained.
         var peakMemoryBytes: Int
+        /// What the training was planned to take of it.
+        var plannedMemoryBytes: Int
 
         enum CodingKeys: String, CodingKey {
             case backbone, size, batch, threads
@@ -23,6 +25,7 @@ struct Benchmark {
             case predictImagesPerSecond = "predict_images_per_second"
             case inputImagesPerSecond = "input_images_per_second"
             case peakMemoryBytes = "peak_memory_bytes"
+            case plannedMemoryBytes = "planned_memory_bytes"
         }
     }
 
@@ -33,21 +36,33 @@ struct Benchmark {
     /// Each of the measurements goes on for at least this many seconds, after one batch that does not count.
     var seconds = 2.0
 
-    func measure() throws -> Result {
+    private var settings: TrainingSettings {
+        TrainingSettings(backbone: backbone, imageSize: size, batchSize: batch, learningRate: 1e-4, seed: 1)
+    }
+
+    private var ids: [String] { (0..<batch).map { "ID_\($0)" } }
+
+    private var source: SliceSource {
         let image = HounsfieldImage(
             rows: size, columns: size, values: (0..<size * size).map { Float($0 % 97) - 8 })
-        let source: SliceSource = { _ in image }
-        let ids = (0..<batch).map { "ID_\($0)" }
-        let settings = TrainingSettings(
-            backbone: backbone, imageSize: size, batchSize: batch, learningRate: 1e-4, seed: 1)
+        return { _ in image }
+    }
+
+    private func trainer() throws -> Trainer {
+        try Trainer(
+            settings: settings, samples: ids.map { TrainingSample(id: $0, targets: [0, 1, 0, 1, 0, 1]) },
+            source: source, pool: engine.pool, arithmetic: engine.arithmetic)
+    }
+
+    func measure() throws -> Result {
         let weights: [NamedTensor]
         let trainRate: Double
+        let peak: Int
         do {
             // Released before prediction is measured: the two are never in memory together in a run either.
-            let samples = ids.map { TrainingSample(id: $0, targets: [0, 1, 0, 1, 0, 1]) }
-            let trainer = try Trainer(
-                settings: settings, samples: samples, source: source, pool: engine.pool, arithmetic: engine.arithmetic)
+            let trainer = try trainer()
             trainRate = try rate { _ = try trainer.step() }
+            peak = Machine.peakMemoryBytes
             weights = trainer.snapshot().tensors
         }
         let predictor = try Predictor(
@@ -56,8 +71,17 @@ struct Benchmark {
         let predictRate = try rate { _ = try predictor.predict(ids, source: source) }
         return Result(
             backbone: backbone, size: size, batch: batch, threads: engine.pool.threads, trainImagesPerSecond: trainRate,
-            predictImagesPerSecond: predictRate, inputImagesPerSecond: try inputRate(),
-            peakMemoryBytes: Machine.peakMemoryBytes)
+            predictImagesPerSecond: predictRate, inputImagesPerSecond: try inputRate(), peakMemoryBytes: peak,
+            plannedMemoryBytes: settings.plannedBytes(threads: engine.pool.threads))
+    }
+
+    /// What each operation of a training step costs, in the order in which they run; the mean over some steps.
+    func profile() throws -> [OperationCost] {
+        let trainer = try trainer()
+        let begun = Progress.uptime()
+        _ = try trainer.step()
+        let steps = max(1, Int(seconds / max(1e-3, Progress.uptime() - begun)))
+        return try trainer.profile(steps: steps)
     }
 
     /// Images a second on their way from a DICOM file in memory to a network's input.
