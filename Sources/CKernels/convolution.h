@@ -20,7 +20,8 @@ static __attribute__((noinline)) void finishTile(const CKConvolution *c, float *
             if (c->accumulate) value = load(targets[i] + lane) + value;
             if (c->scale) value = activated(vfma(value, scale, shift), c->activation);
             if (c->residual) value = activated(value + load(c->residual + (targets[i] - c->output) + lane), c->residualActivation);
-            store(targets[i] + lane, value);
+            if (c->streams) stream(targets[i] + lane, value);
+            else store(targets[i] + lane, value);
         }
     }
 }
@@ -49,8 +50,13 @@ INLINE int isAffine(const CKConvolution *c) {
     int64_t lane = (int64_t)panel * CK_PANEL; \
     if (count == ROWS && (!c->hasEpilogue || isAffine(c))) { \
         if (c->hasEpilogue) { FINISH_AFFINE(N) } \
-        UNROLL for (int i = 0; i < ROWS; i++) \
-            UNROLL for (int v = 0; v < N; v++) store(targets[i] + lane + v * WIDTH, acc[i * N + v]); \
+        if (c->streams) { \
+            UNROLL for (int i = 0; i < ROWS; i++) \
+                UNROLL for (int v = 0; v < N; v++) stream(targets[i] + lane + v * WIDTH, acc[i * N + v]); \
+        } else { \
+            UNROLL for (int i = 0; i < ROWS; i++) \
+                UNROLL for (int v = 0; v < N; v++) store(targets[i] + lane + v * WIDTH, acc[i * N + v]); \
+        } \
     } else { \
         vf finished[ROWS * N]; \
         UNROLL for (int i = 0; i < ROWS * N; i++) finished[i] = acc[i]; \
@@ -205,6 +211,16 @@ static int tileAddresses(const CKConvolution *c, const Reach *r, int64_t pixel, 
     return count;
 }
 
+/// Depthwise tiles read narrow columns of wide pixels. What the next tile is the first to read is asked for in one run, a piece
+/// with each panel of this one.
+static void prefetchPiece(const CKConvolution *c, const Reach *r, int64_t pixel, int32_t panel) {
+    const int64_t grid = (int64_t)c->gridHeight * c->gridWidth;
+    const int64_t row = pixel % grid / c->gridWidth * c->step + r->bottom, column = pixel % grid % c->gridWidth * c->step + r->right;
+    const int64_t piece = ROWS * c->step * CK_PANEL;
+    if (row < c->inputHeight)
+        prefetch(c->input + pixel / grid * c->inputImageStride + row * c->inputRowStride + column * c->inputPixelStride + panel * piece, piece);
+}
+
 enum { PACKED_PANELS = 16, PACKED_TAPS = 9 };
 
 static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, int32_t panel0, int32_t panel1) {
@@ -228,13 +244,14 @@ static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, 
             int width = PAIR == 2 && c->channels && left >= 2 && inBlock >= 2 ? 2 : 1;
             for (int tile = 0; tile < tiles; tile++) {
                 if (c->group) (c->group == 4 ? groupTile4 : groupTile8)(c, packed[panel - panel0], rows[tile], targets[tile], counts[tile], panel);
-                else if (!c->channels) depthwiseTile(c, rows[tile], targets[tile], counts[tile], panel);
+                else if (!c->channels) prefetchPiece(c, &r, first + together * ROWS, panel), depthwiseTile(c, rows[tile], targets[tile], counts[tile], panel);
                 else if (width == PAIR) WIDE_TILE(c, rows[tile], targets[tile], counts[tile], panel);
                 else denseTile1(c, rows[tile], targets[tile], counts[tile], panel);
             }
             panel += width;
         }
     }
+    if (c->streams) endStreams();
 }
 
 // Weight gradients: each element is one chain over a grain's grid points, in order; partial sums are kept in `sums`.
@@ -359,6 +376,17 @@ static void NAME(const float *const *x, int64_t lane, const float *dy, int64_t d
 GROUP_GRADIENT(groupGradient4, 4, EACH_OF_4)
 GROUP_GRADIENT(groupGradient8, 8, EACH_OF_8)
 
+/// As `prefetchPiece`, for POINTS points of a depthwise weight gradient; the taps are in order, so the last reaches farthest.
+static void prefetchPoints(const CKConvolution *g, int64_t point, int32_t panel) {
+    const int64_t grid = (int64_t)g->gridHeight * g->gridWidth;
+    const CKTap last = g->taps[g->tapCount - 1];
+    const int64_t row = point % grid / g->gridWidth * g->step + last.row, column = point % grid % g->gridWidth * g->step + last.column;
+    const int64_t piece = POINTS * CK_PANEL;
+    prefetch(g->output + point * g->outputPixelStride + panel * piece, piece);
+    if (row < g->inputHeight)
+        prefetch(g->input + point / grid * g->inputImageStride + row * g->inputRowStride + column * g->inputPixelStride + panel * piece * g->step, piece * g->step);
+}
+
 static void weightGradient(const CKConvolution *g, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums) {
     const float *x[9][POINTS];
     const int64_t grid = (int64_t)g->gridHeight * g->gridWidth;
@@ -378,6 +406,7 @@ static void weightGradient(const CKConvolution *g, int64_t image0, int64_t image
                     (g->group == 4 ? groupGradient4 : groupGradient8)(x[0], (int64_t)panel * CK_PANEL, panelGradient, g->outputPixelStride, count,
                         sums + (panel - panel0) * g->panelStride + tap * g->group * CK_PANEL, fresh);
                 else if (g->channels) gradientPanels(g, x[0], panelGradient, count, panel, width, tapSums, fresh);
+                else if (tap == 0) prefetchPoints(g, point + POINTS, panel), depthwiseGradient(g, x, taps, panelGradient, count, panel, tapSums, fresh);
                 else depthwiseGradient(g, x, taps, panelGradient, count, panel, tapSums, fresh);
                 panel += width;
             }

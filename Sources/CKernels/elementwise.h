@@ -13,9 +13,25 @@ enum { RUN = WIDTH == 16 ? 4 : 2 };
         else { enum { N = 1 }; CALL; lane += WIDTH; } \
     }
 
-INLINE void channelSumsRun(const float *x, int64_t pixels, int64_t stride, double *sum, double *squares, const int n) {
+/// Pixels that sums go through at a time, all channels after each other: few enough for the caches, so that memory is read
+/// about in order.
+INLINE int64_t chunkPixels(int64_t stride) { return stride >= 8192 ? 1 : 8192 / stride; }
+
+/// Calls CALL for chunks [start, start + count) of the pixels.
+#define FOR_CHUNKS(pixels, stride, CALL) \
+    for (int64_t start = 0, size = chunkPixels(stride); start < (pixels); start += size) { \
+        const int64_t count = (pixels) - start < size ? (pixels) - start : size; \
+        CALL; \
+    }
+
+INLINE void beginSums(vd *s, const double *from, int fresh, const int n) {
+    UNROLL for (int v = 0; v < n; v++) s[v] = fresh ? widen(splat(0)) : loadDouble(from + v * WIDTH);
+}
+
+INLINE void channelSumsRun(const float *x, int64_t pixels, int64_t stride, double *sum, double *squares, int fresh, const int n) {
     vd s[RUN], q[RUN];
-    UNROLL for (int v = 0; v < n; v++) s[v] = q[v] = widen(splat(0));
+    beginSums(s, sum, fresh, n);
+    beginSums(q, squares, fresh, n);
     for (int64_t p = 0; p < pixels; p++, x += stride)
         UNROLL for (int v = 0; v < n; v++) {
             vd value = widen(load(x + v * WIDTH));
@@ -29,7 +45,8 @@ INLINE void channelSumsRun(const float *x, int64_t pixels, int64_t stride, doubl
 }
 
 static void channelSums(const float *x, int64_t pixels, int64_t stride, int64_t lane0, int64_t lane1, double *sum, double *squares) {
-    FOR_RUNS(lane0, lane1, channelSumsRun(x + lane, pixels, stride, sum + lane, squares + lane, N))
+    FOR_CHUNKS(pixels, stride,
+        FOR_RUNS(lane0, lane1, channelSumsRun(x + start * stride + lane, count, stride, sum + lane, squares + lane, start == 0, N)))
 }
 
 // Fusions: KIND is the activation, or NO_NORM where x is taken as it is; both are constants once inlined.
@@ -66,29 +83,33 @@ INLINE void fuseImage(const CKFusion *f, int64_t image, int64_t first, int64_t l
             value = value * gain;
             if (f->residual) value = value + load(f->residual + at + lane);
             if (f->outer == CK_RELU) value = activated(value, CK_RELU);
-            store(f->y + at + lane, value);
+            if (f->streams) stream(f->y + at + lane, value);
+            else store(f->y + at + lane, value);
         }
 }
 
 static void fuse(const CKFusion *f, int64_t pixel0, int64_t pixel1) {
     BY_KIND(f, FOR_IMAGES(f, pixel0, pixel1, fuseImage(f, image, first, last, KIND)))
+    if (f->streams) endStreams();
 }
 
-INLINE void averageRun(const CKFusion *f, int64_t image, int64_t lane, float *means, const int kind, const int n) {
+INLINE void averageRun(const CKFusion *f, const float *x, int64_t pixels, int64_t lane, double *sums, int fresh, const int kind, const int n) {
     vd sum[RUN];
-    UNROLL for (int v = 0; v < n; v++) sum[v] = widen(splat(0));
-    const float *x = f->x + image * f->pixels * f->stride + lane;
-    for (int64_t p = 0; p < f->pixels; p++, x += f->stride)
+    beginSums(sum, sums, fresh, n);
+    for (int64_t p = 0; p < pixels; p++, x += f->stride)
         UNROLL for (int v = 0; v < n; v++) {
             vf value = normalised(f, load(x + v * WIDTH), lane + v * WIDTH, kind);
             if (kind > CK_IDENTITY) value = activated(value, kind);
             sum[v] = sum[v] + widen(value);
         }
-    UNROLL for (int v = 0; v < n; v++) store(means + v * WIDTH, narrow(sum[v] / widen(splat((float)f->pixels))));
+    UNROLL for (int v = 0; v < n; v++) storeDouble(sums + v * WIDTH, sum[v]);
 }
 
-static void average(const CKFusion *f, int64_t image, int64_t lane0, int64_t lane1, float *means) {
-    BY_KIND(f, FOR_RUNS(lane0, lane1, averageRun(f, image, lane, means + lane, KIND, N)))
+static void average(const CKFusion *f, int64_t image, int64_t lane0, int64_t lane1, double *sums, float *means) {
+    const float *x = f->x + image * f->pixels * f->stride;
+    BY_KIND(f, FOR_CHUNKS(f->pixels, f->stride,
+        FOR_RUNS(lane0, lane1, averageRun(f, x + start * f->stride + lane, count, lane, sums + lane, start == 0, KIND, N))))
+    for (int64_t lane = lane0; lane < lane1; lane += WIDTH) store(means + lane, narrow(loadDouble(sums + lane) / widen(splat((float)f->pixels))));
 }
 
 /// The gradient of y, multiplied with outer's derivative where that is still to be done.
@@ -101,22 +122,24 @@ INLINE vf maskedGradient(const CKFusion *f, int64_t at) {
     return dy;
 }
 
-INLINE void factorGradientRun(const CKFusion *f, int64_t image, int64_t lane, float *gradient, const int kind, const int n) {
+INLINE void factorGradientRun(const CKFusion *f, int64_t at, int64_t pixels, int64_t lane, vf gain, double *sums, int fresh, const int kind, const int n) {
     vd sum[RUN];
-    UNROLL for (int v = 0; v < n; v++) sum[v] = widen(splat(0));
-    const vf gain = splat(f->gains ? f->gains[image] : 1.0f);
-    int64_t at = image * f->pixels * f->stride + lane;
-    for (int64_t p = 0; p < f->pixels; p++, at += f->stride)
+    beginSums(sum, sums, fresh, n);
+    for (int64_t p = 0; p < pixels; p++, at += f->stride)
         UNROLL for (int v = 0; v < n; v++) {
             vf value = normalised(f, load(f->x + at + v * WIDTH), lane + v * WIDTH, kind);
             if (kind > CK_IDENTITY) value = activated(value, kind);
             sum[v] = sum[v] + widen(value * (maskedGradient(f, at + v * WIDTH) * gain));
         }
-    UNROLL for (int v = 0; v < n; v++) store(gradient + v * WIDTH, narrow(sum[v]));
+    UNROLL for (int v = 0; v < n; v++) storeDouble(sums + v * WIDTH, sum[v]);
 }
 
-static void factorGradient(const CKFusion *f, int64_t image, int64_t lane0, int64_t lane1, float *gradient) {
-    BY_KIND(f, FOR_RUNS(lane0, lane1, factorGradientRun(f, image, lane, gradient + lane, KIND, N)))
+static void factorGradient(const CKFusion *f, int64_t image, int64_t lane0, int64_t lane1, double *sums, float *gradient) {
+    const vf gain = splat(f->gains ? f->gains[image] : 1.0f);
+    const int64_t first = image * f->pixels;
+    BY_KIND(f, FOR_CHUNKS(f->pixels, f->stride,
+        FOR_RUNS(lane0, lane1, factorGradientRun(f, (first + start) * f->stride + lane, count, lane, gain, sums + lane, start == 0, KIND, N))))
+    for (int64_t lane = lane0; lane < lane1; lane += WIDTH) store(gradient + lane, narrow(loadDouble(sums + lane)));
 }
 
 /// The gradient before the activation, of the value x at one place.
@@ -127,24 +150,22 @@ INLINE vf innerGradient(const CKFusion *f, vf x, int64_t at, int64_t lane, vf ga
     return kind > CK_IDENTITY ? activationGradient(normalised(f, x, lane, kind), d, kind) : d;
 }
 
-INLINE void fusionSumsRun(const CKFusion *f, int64_t image0, int64_t image1, int64_t lane, double *sum, double *products, const int kind, const int n) {
+INLINE void fusionSumsRun(const CKFusion *f, int64_t image, int64_t at, int64_t pixels, int64_t lane, double *sum, double *products, int fresh, const int kind, const int n) {
     vd s[RUN], q[RUN];
-    UNROLL for (int v = 0; v < n; v++) s[v] = q[v] = widen(splat(0));
-    for (int64_t image = image0; image < image1; image++) {
-        const vf gain = splat(f->gains ? f->gains[image] : 1.0f);
-        const float *factors = f->factors ? f->factors + image * f->stride : NULL;
-        const float *share = f->share ? f->share + image * f->stride : NULL;
-        int64_t at = image * f->pixels * f->stride + lane;
-        for (int64_t p = 0; p < f->pixels; p++, at += f->stride)
-            UNROLL for (int v = 0; v < n; v++) {
-                const int64_t here = lane + v * WIDTH;
-                vf x = load(f->x + at + v * WIDTH);
-                vf dz = innerGradient(f, x, at + v * WIDTH, here, gain, factors, share, kind);
-                if (f->storesGradient) store(f->dy + at + v * WIDTH, dz);
-                s[v] = s[v] + widen(dz);
-                q[v] = q[v] + widen(dz * (x - load(f->mean + here)));
-            }
-    }
+    beginSums(s, sum, fresh, n);
+    beginSums(q, products, fresh, n);
+    const vf gain = splat(f->gains ? f->gains[image] : 1.0f);
+    const float *factors = f->factors ? f->factors + image * f->stride : NULL;
+    const float *share = f->share ? f->share + image * f->stride : NULL;
+    for (int64_t p = 0; p < pixels; p++, at += f->stride)
+        UNROLL for (int v = 0; v < n; v++) {
+            const int64_t here = lane + v * WIDTH;
+            vf x = load(f->x + at + v * WIDTH);
+            vf dz = innerGradient(f, x, at + v * WIDTH, here, gain, factors, share, kind);
+            if (f->storesGradient) store(f->dy + at + v * WIDTH, dz);
+            s[v] = s[v] + widen(dz);
+            q[v] = q[v] + widen(dz * (x - load(f->mean + here)));
+        }
     UNROLL for (int v = 0; v < n; v++) {
         storeDouble(sum + v * WIDTH, s[v]);
         storeDouble(products + v * WIDTH, q[v]);
@@ -152,7 +173,12 @@ INLINE void fusionSumsRun(const CKFusion *f, int64_t image0, int64_t image1, int
 }
 
 static void fusionSums(const CKFusion *f, int64_t image0, int64_t image1, int64_t lane0, int64_t lane1, double *sum, double *products) {
-    BY_KIND(f, FOR_RUNS(lane0, lane1, fusionSumsRun(f, image0, image1, lane, sum + lane, products + lane, KIND, N)))
+    for (int64_t image = image0; image < image1; image++) {
+        const int64_t first = image * f->pixels;
+        BY_KIND(f, FOR_CHUNKS(f->pixels, f->stride,
+            FOR_RUNS(lane0, lane1, fusionSumsRun(f, image, (first + start) * f->stride + lane, count, lane, sum + lane, products + lane,
+                                                 image == image0 && start == 0, KIND, N))))
+    }
 }
 
 INLINE void put(float *target, vf value, int32_t accumulate) {

@@ -51,6 +51,24 @@ enum { VECTORS = CK_PANEL / WIDTH };  // vectors in a panel
 
 INLINE vf load(const float *p) { return *(const vfu *)p; }
 INLINE void store(float *p, vf x) { *(vfu *)p = x; }
+/// Stores past the caches, for what nobody reads before it would have left them anyway; `p` is aligned to a vector.
+INLINE void stream(float *p, vf x) {
+#if WIDTH == 1
+    *p = x;
+#else
+    __builtin_nontemporal_store(x, (vf *)p);
+#endif
+}
+/// Makes what was streamed visible to other threads, as they expect it after this one has said that it is done.
+INLINE void endStreams(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_sfence();
+#endif
+}
+/// Asks for a run of memory that is read soon, in the order in which memory likes to give it.
+INLINE void prefetch(const float *p, int64_t count) {
+    for (int64_t i = 0; i < count; i += 16) __builtin_prefetch(p + i);
+}
 INLINE vd loadDouble(const double *p) { return *(const vdu *)p; }
 INLINE void storeDouble(double *p, vd x) { *(vdu *)p = x; }
 

@@ -45,6 +45,8 @@ typedef struct {
     int32_t group;
     const float *weights;
     int64_t panelStride;
+    /// 1: the output is stored past the caches, being too large for them.
+    int32_t streams;
     /// Whether any of what follows is set; in this order, after the chain:
     int32_t hasEpilogue;
     /// 1: the result is added to what the output holds.
@@ -80,6 +82,9 @@ typedef struct {
     const float *residual;
     /// Identity or ReLU.
     CKActivation outer;
+
+    /// 1: y is stored past the caches, being too large for them.
+    int32_t streams;
 
     /// The gradient of y. The first gradient kernel that is given y multiplies it with outer's derivative.
     float *dy;
@@ -128,10 +133,10 @@ typedef struct {
     /// Chain of x and of x*x per channel, in double, over `pixels` pixels, for the channels [lane0, lane1).
     void (*channelSums)(const float *x, int64_t pixels, int64_t stride, int64_t lane0, int64_t lane1, double *sum, double *squares);
     void (*fuse)(const CKFusion *, int64_t pixel0, int64_t pixel1);
-    /// Means over an image's pixels of activation(fma(x, scale, shift)), in double, for the channels [lane0, lane1).
-    void (*average)(const CKFusion *, int64_t image, int64_t lane0, int64_t lane1, float *means);
-    /// Chains over an image's pixels of the gradient of the factors.
-    void (*factorGradient)(const CKFusion *, int64_t image, int64_t lane0, int64_t lane1, float *gradient);
+    /// Means over an image's pixels of activation(fma(x, scale, shift)), for the channels [lane0, lane1); `sums` is for the sums.
+    void (*average)(const CKFusion *, int64_t image, int64_t lane0, int64_t lane1, double *sums, float *means);
+    /// Chains over an image's pixels of the gradient of the factors; `sums` is for the sums.
+    void (*factorGradient)(const CKFusion *, int64_t image, int64_t lane0, int64_t lane1, double *sums, float *gradient);
     /// Chains of dz and of dz * (x - mean) over images, in double; dz is the gradient before the activation.
     void (*fusionSums)(const CKFusion *, int64_t image0, int64_t image1, int64_t lane0, int64_t lane1, double *sum, double *products);
     /// dx = scale * (dz - fma(x, slope, offset)), or dz where there is no batch norm.

@@ -102,8 +102,8 @@ final class Scratch {
 
         init(graph: Graph, capacity: Int, grains: Int, training: Bool, workers: Int) {
             let widest = graph.shapes.map(\.stride).max() ?? 16
-            // Two doubles per channel and grain.
-            channels = 4 * widest * max(grains, 1)
+            // Two doubles per channel and grain; or one per channel and worker.
+            channels = max(4 * widest * max(grains, 1), 2 * widest * workers)
             gains = capacity
             zeros = widest + 64
             for convolution in graph.convolutions {
@@ -147,8 +147,9 @@ final class Scratch {
     let worker: [FloatBuffer]
     /// Per worker: a weight gradient's partial sums, one per level of the tree and one in work.
     let sums: [FloatBuffer]
-    /// Sums per channel and grain, as doubles.
+    /// Sums per channel and grain, or per channel and worker, as doubles.
     private let channels: FloatBuffer
+    private let widest: Int
     /// Drop-connect's gain per image.
     let gains: FloatBuffer
     /// What a tap outside the input reads.
@@ -169,9 +170,13 @@ final class Scratch {
         worker = (0..<workers).map { _ in FloatBuffer(count: sizes.worker) }
         sums = (0..<workers).map { _ in FloatBuffer(count: sizes.sums) }
         channels = FloatBuffer(count: sizes.channels)
+        widest = graph.shapes.map(\.stride).max() ?? 16
         gains = FloatBuffer(count: sizes.gains)
         zeros = FloatBuffer(count: sizes.zeros)
     }
+
+    /// A worker's sums, one per channel.
+    func laneSums(_ worker: Int) -> UnsafeMutablePointer<Double> { doubles + worker * widest }
 
     /// The channel sums.
     var doubles: UnsafeMutablePointer<Double> {

@@ -14,6 +14,7 @@ extension Network {
             arguments.bias = convolution.bias.map { UnsafePointer(parameter($0)) }
             arguments.hasEpilogue = convolution.bias == nil ? 0 : 1
             if let fusion { absorb(fusion, into: &arguments) }
+            arguments.streams = streams(node.output)
             if convolution.isWinograd {
                 runWinograd(&arguments, panels: g.outputPanels, flipped: false)
             } else {
@@ -105,6 +106,7 @@ extension Network {
                 arguments.panelStride = Int64(g.taps * g.blockOutputs * 16)
                 arguments.accumulate = schedule.accumulates[index][0] ? 1 : 0
                 arguments.hasEpilogue = arguments.accumulate
+                arguments.streams = arguments.accumulate == 1 ? 0 : streams(node.inputs[0])
                 arguments.zeros = UnsafePointer(scratch.zeros.base)
                 if convolution.isWinograd {
                     runWinograd(&arguments, panels: g.inputPanels, flipped: true)
@@ -350,9 +352,13 @@ struct GradientWork {
         let most = max(1, Self.mostSums / panelStride)
         // An even number where there are as many, as kernels take two.
         let even = most >= 2 ? most / 2 * 2 : 1
-        panels = min(g.outputPanels, even, max(2, (g.outputPanels + 7) / 8 * 2))
+        // A depthwise gradient reads its panels where they lie, side by side: best all of them at a time.
+        let parts = (threads + 3) / 4
+        panels =
+            g.isDepthwise
+            ? (g.outputPanels + parts - 1) / parts : min(g.outputPanels, even, max(2, (g.outputPanels + 7) / 8 * 2))
         tasks = (g.outputPanels + panels - 1) / panels
-        grainsApart = tasks < 2 * threads
+        grainsApart = g.isDepthwise || tasks < 2 * threads
     }
 }
 

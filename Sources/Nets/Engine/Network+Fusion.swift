@@ -8,6 +8,7 @@ extension Network {
         var arguments = describe(fusion)
         arguments.y = value(fusion.output)
         arguments.residual = fusion.residual.map { UnsafePointer(value($0)) }
+        arguments.streams = streams(fusion.output)
         withUnsafePointer(to: arguments) { arguments in
             inParts(of: images * graph.shapes[fusion.output].pixels) { pixels in
                 kernels.fuse(arguments, Int64(pixels.lowerBound), Int64(pixels.upperBound))
@@ -30,9 +31,9 @@ extension Network {
         }
         let means = value(node.output)
         withUnsafePointer(to: arguments) { arguments in
-            inImagesAndLanes(shape) { image, lanes in
+            inImagesAndLanes(shape) { image, lanes, sums in
                 kernels.average(
-                    arguments, Int64(image), Int64(lanes.lowerBound), Int64(lanes.upperBound),
+                    arguments, Int64(image), Int64(lanes.lowerBound), Int64(lanes.upperBound), sums,
                     means + image * shape.stride)
             }
         }
@@ -133,9 +134,9 @@ extension Network {
             precondition(!schedule.accumulates[scale][1], "squeeze-excite factors have one reader")
             let target = gradient(factors)
             withUnsafePointer(to: arguments) { arguments in
-                inImagesAndLanes(shape) { image, lanes in
+                inImagesAndLanes(shape) { image, lanes, sums in
                     kernels.factorGradient(
-                        arguments, Int64(image), Int64(lanes.lowerBound), Int64(lanes.upperBound),
+                        arguments, Int64(image), Int64(lanes.lowerBound), Int64(lanes.upperBound), sums,
                         target + image * shape.stride)
                 }
             }
@@ -248,18 +249,24 @@ extension Network {
         return sums
     }
 
-    /// A task for every image and run of channels.
-    private func inImagesAndLanes(_ shape: Graph.Shape, _ body: (_ image: Int, _ lanes: Range<Int>) -> Void) {
+    /// A task for every image and run of channels, with room for a sum per channel.
+    private func inImagesAndLanes(
+        _ shape: Graph.Shape, _ body: (_ image: Int, _ lanes: Range<Int>, UnsafeMutablePointer<Double>) -> Void
+    ) {
         let width = laneRun(shape, tasks: images)
         let runs = (shape.stride + width - 1) / width
-        pool.run(images * runs) { task, _ in
+        pool.run(images * runs) { task, worker in
             let lane = task % runs * width
-            body(task / runs, lane..<min(shape.stride, lane + width))
+            body(task / runs, lane..<min(shape.stride, lane + width), scratch.laneSums(worker))
         }
     }
 
-    /// Channels per task: 64, which kernels sum in one go, or fewer where threads would be left without work.
+    /// Channels per task: all of them, as they lie in memory, or fewer where threads would be left without work.
     private func laneRun(_ shape: Graph.Shape, tasks: Int) -> Int {
-        tasks * ((shape.stride + 63) / 64) >= 2 * pool.threads ? 64 : 16
+        if tasks >= 2 * pool.threads { return shape.stride }
+        return tasks * ((shape.stride + 63) / 64) >= 2 * pool.threads ? 64 : 16
     }
+
+    /// Whether a value is too large for the caches, so that storing it there would only push out what is needed.
+    func streams(_ value: Graph.Value) -> Int32 { images * graph.shapes[value].count >= 1 << 22 ? 1 : 0 }
 }

@@ -85,7 +85,7 @@ extension Network {
                 return ("forward", 0, floats(graph.nodes[index].inputs + [graph.nodes[index].output]))
             }
             let cost = convolution(index)
-            return ("forward", cost.operations, cost.weights + cost.maps)
+            return (isBackward ? "again" : "forward", cost.operations, cost.weights + cost.maps)
         case .weightGradient(let index):
             let cost = convolution(index)
             return ("weight gradient", cost.operations, cost.weights + cost.maps)

@@ -1,8 +1,9 @@
 /// What a network does, step by step, and where each tensor lies meanwhile: made before the first step, so that nothing is
 /// allocated after it.
 ///
-/// Convolutions' outputs are kept until their gradients have been computed. What fusions make of them is not: it is worked out
-/// again on the way back, just before it is read. All tensors lie in one arena, whose places are used again as soon as
+/// Convolutions' outputs are kept until their gradients have been computed, but for those that are much larger than what they
+/// are made of. These, and what fusions make of the others, are worked out again on the way back, just before they are
+/// read. All tensors lie in one arena, whose places are used again as soon as
 /// their tensor has had its last reader.
 struct Schedule {
     enum Action: Equatable {
@@ -138,6 +139,7 @@ struct Schedule {
             if let logits = valueSlots[graph.output] { arena.use(logits, at: turn) }
             // What fusions made may be gone by now.
             for value in fusions.producer.keys where value != graph.output { valueSlots[value] = nil }
+            for node in graph.nodes where node.operation.isCheapToRepeat { valueSlots[node.output] = nil }
         }
 
         /// The value that is stored for another: its own, or the input of the fusion that it lies inside.
@@ -160,13 +162,21 @@ struct Schedule {
         /// The residuals on the way, sum before sum back to where a chain of blocks begins, are written over by the next and worked
         /// out anew when their turn comes: passes over maps cost less than room for all of them.
         private mutating func need(_ value: Graph.Value) {
-            guard value != 0, valueSlots[value] == nil, let owner = fusions.producer[value] else { return }
+            guard value != 0, valueSlots[value] == nil else { return }
+            guard let owner = fusions.producer[value] else { return needConvolution(value) }
             let fusion = fusions.all[owner]
-            let sources = [fusion.input, fusion.factors, fusion.residual].compactMap(\.self)
-            let missing = sources.filter { valueSlots[$0] == nil }
-            for source in sources { need(source) }
+            let passing = fusion.residual.flatMap { valueSlots[$0] == nil ? $0 : nil }
+            for source in [fusion.input, fusion.factors, fusion.residual].compactMap(\.self) { need(source) }
             fuse(owner)
-            for source in missing { valueSlots[source] = nil }
+            if let passing { valueSlots[passing] = nil }
+        }
+
+        private mutating func needConvolution(_ value: Graph.Value) {
+            guard let index = graph.nodes.firstIndex(where: { $0.output == value }) else { return }
+            let x = graph.nodes[index].inputs[0]
+            need(x)
+            add(.forward(index), reading: [x])
+            write(value)
         }
 
         mutating func planBackward() {
@@ -276,6 +286,13 @@ extension Graph {
 }
 
 extension Graph.Operation {
+    /// Whether a convolution's output is at least four times its input, and takes no more arithmetic than reading it would time.
+    fileprivate var isCheapToRepeat: Bool {
+        guard case .convolution(let convolution) = self else { return false }
+        let g = convolution.geometry
+        return g.kernel == 1 && g.inputChannels <= 24 && g.outputChannels >= 4 * g.inputChannels
+    }
+
     /// Whether the output can be written over the first input, and its gradient over the output's.
     fileprivate var isElementwise: Bool {
         switch self {
