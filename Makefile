@@ -5,7 +5,7 @@ SWIFT_FLAGS := -c release -Xswiftc -enable-testing
 REPRO := .build/release/repro
 SOURCES := Sources Tests Package.swift
 
-.PHONY: all install build build-tests test unit-tests demo reproduce lint format clean
+.PHONY: all install build build-tests test test-faults unit-tests demo reproduce lint format clean
 
 all: build
 
@@ -22,6 +22,10 @@ build-tests: install
 test: lint build-tests
 	swift test $(SWIFT_FLAGS) --skip-build
 	scripts/test-reproduction $(REPRO)
+
+# Kills, full disks, damaged input and random bytes, many times: half an hour.
+test-faults: build-tests
+	scripts/test-faults
 
 lint: install
 	swift format lint --strict --recursive $(SOURCES)

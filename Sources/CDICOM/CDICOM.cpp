@@ -2,13 +2,18 @@
 
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <mutex>
+#include <vector>
 
 #include <dcmtk/config/osconfig.h>
 
 #include <dcmtk/dcmdata/dctk.h>
 #include <dcmtk/dcmdata/dcistrmb.h>
 #include <dcmtk/dcmdata/dcostrmb.h>
+#include <dcmtk/dcmdata/dcrledrg.h>
+#include <dcmtk/dcmjpeg/djdecode.h>
+#include <dcmtk/dcmjpls/djdecode.h>
 #include <dcmtk/oflog/oflog.h>
 
 struct DICOMFile {
@@ -19,10 +24,15 @@ struct DICOMFile {
 
 namespace {
 
-// Errors are returned, never printed: a bad file among 750,000 is reported once, by the catalog.
-void silence_log() {
+// Errors are returned, never printed: a bad file among 750,000 is reported once, by the catalog. DCMTK decodes what it has been told of.
+void set_up() {
     static std::once_flag once;
-    std::call_once(once, [] { OFLog::configure(OFLogger::OFF_LOG_LEVEL); });
+    std::call_once(once, [] {
+        OFLog::configure(OFLogger::OFF_LOG_LEVEL);
+        DJDecoderRegistration::registerCodecs();
+        DJLSDecoderRegistration::registerCodecs();
+        DcmRLEDecoderRegistration::registerCodecs();
+    });
 }
 
 void explain(const char *text, char *reason, size_t capacity) {
@@ -50,16 +60,21 @@ DICOMFile *opened(DICOMFile *file, const OFCondition &read, bool *truncated, cha
 
 }  // namespace
 
-DICOMFile *dicom_open(const char *path, bool *truncated, char *reason, size_t reason_capacity) {
-    silence_log();
+DICOMFile *dicom_open(const char *path, bool *truncated, char *reason, size_t reason_capacity) try {
+    set_up();
     DICOMFile *file = new DICOMFile;
     // Values over 4096 bytes, the pixels, are left on disk until somebody asks for them.
     const OFCondition read = file->format.loadFile(path, EXS_Unknown, EGL_noChange, 4096, ERM_fileOnly);
     return opened(file, read, truncated, reason, reason_capacity);
+} catch (const std::exception &error) {
+    // A file that claims a value of gigabytes.
+    explain(error.what(), reason, reason_capacity);
+    return NULL;
 }
 
-DICOMFile *dicom_open_bytes(const uint8_t *bytes, size_t count, bool *truncated, char *reason, size_t reason_capacity) {
-    silence_log();
+DICOMFile *dicom_open_bytes(const uint8_t *bytes, size_t count, bool *truncated, char *reason,
+                            size_t reason_capacity) try {
+    set_up();
     DICOMFile *file = new DICOMFile;
     DcmInputBufferStream stream;
     stream.setBuffer(bytes, (offile_off_t)count);
@@ -70,6 +85,9 @@ DICOMFile *dicom_open_bytes(const uint8_t *bytes, size_t count, bool *truncated,
     const OFCondition read = file->format.read(stream, EXS_Unknown, EGL_noChange, 4096);
     file->format.transferEnd();
     return opened(file, read, truncated, reason, reason_capacity);
+} catch (const std::exception &error) {
+    explain(error.what(), reason, reason_capacity);
+    return NULL;
 }
 
 void dicom_close(DICOMFile *file) { delete file; }
@@ -89,6 +107,19 @@ const char *dicom_transfer_syntax_name(DICOMFile *file) { return syntax_of(file)
 
 bool dicom_is_compressed(DICOMFile *file) { return syntax_of(file).isEncapsulated(); }
 
+bool dicom_can_decode(DICOMFile *file) {
+    switch (syntax_of(file).getXfer()) {
+    case EXS_JPEGProcess14:
+    case EXS_JPEGProcess14SV1:
+    case EXS_JPEGLSLossless:
+    case EXS_JPEGLSLossy:
+    case EXS_RLELossless:
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool dicom_has_pixels(DICOMFile *file) { return pixel_element(file) != NULL; }
 
 size_t dicom_pixel_bytes(DICOMFile *file) {
@@ -96,19 +127,15 @@ size_t dicom_pixel_bytes(DICOMFile *file) {
     return element ? element->getLengthField() : 0;
 }
 
-size_t dicom_pixels(DICOMFile *file, uint16_t *words, size_t capacity, char *reason, size_t reason_capacity) {
-    DcmElement *element = pixel_element(file);
-    if (!element) {
-        explain("no PixelData", reason, reason_capacity);
-        return 0;
-    }
+// The pixels' bytes as 16-bit words, in whichever way the element has them; their number, or 0 with the reason.
+static size_t pixel_words(DcmElement *element, const uint16_t **words, std::vector<uint16_t> &joined, char *reason,
+                          size_t reason_capacity) {
     const size_t count = element->getLengthField() / 2;
-    const size_t taken = count < capacity ? count : capacity;
     Uint16 *wide = NULL;
     const OFCondition read = element->getUint16Array(wide);
     if (read.good() && wide) {
-        std::memcpy(words, wide, taken * 2);
-        return taken;
+        *words = wide;
+        return count;
     }
     // Sixteen-bit pixels stored with VR OB: bytes, little-endian by the standard (PS3.5, A.2 and annex D).
     Uint8 *narrow = NULL;
@@ -117,13 +144,46 @@ size_t dicom_pixels(DICOMFile *file, uint16_t *words, size_t capacity, char *rea
         explain(read.bad() ? read.text() : raw.text(), reason, reason_capacity);
         return 0;
     }
-    for (size_t i = 0; i < taken; ++i) words[i] = (uint16_t)(narrow[2 * i] | narrow[2 * i + 1] << 8);
-    return taken;
+    joined.resize(count);
+    for (size_t i = 0; i < count; ++i) joined[i] = (uint16_t)(narrow[2 * i] | narrow[2 * i + 1] << 8);
+    *words = joined.data();
+    return count;
+}
+
+size_t dicom_pixels(DICOMFile *file, bool is_signed, int bits, int32_t *values, size_t capacity, char *reason,
+                    size_t reason_capacity) try {
+    DcmDataset *dataset = file->format.getDataset();
+    if (dicom_is_compressed(file)) {
+        const OFCondition decoded = dataset->chooseRepresentation(EXS_LittleEndianExplicit, NULL);
+        if (decoded.bad()) {
+            explain(decoded.text(), reason, reason_capacity);
+            return 0;
+        }
+    }
+    DcmElement *element = pixel_element(file);
+    if (!element) {
+        explain("no PixelData", reason, reason_capacity);
+        return 0;
+    }
+    const uint16_t *words = NULL;
+    std::vector<uint16_t> joined;
+    const size_t count = pixel_words(element, &words, joined, reason, reason_capacity);
+    const size_t taken = count < capacity ? count : capacity;
+    // To the top and back, so that what is above the value goes, or becomes its sign.
+    const int unused = 16 - bits;
+    if (is_signed)
+        for (size_t i = 0; i < taken; ++i) values[i] = (int16_t)(uint16_t)(words[i] << unused) >> unused;
+    else
+        for (size_t i = 0; i < taken; ++i) values[i] = (uint16_t)(words[i] << unused) >> unused;
+    return count;
+} catch (const std::exception &error) {
+    explain(error.what(), reason, reason_capacity);
+    return 0;
 }
 
 size_t dicom_encode(const DICOMAttribute *attributes, size_t attribute_count, const uint16_t *words, size_t word_count,
                     const char *transfer_syntax, uint8_t *bytes, size_t capacity, char *reason, size_t reason_capacity) {
-    silence_log();
+    set_up();
     DcmFileFormat format;
     DcmDataset *dataset = format.getDataset();
     OFCondition done = EC_Normal;

@@ -22,6 +22,7 @@ struct Program: ParsableCommand {
             RecipesCommand.self,
             ReproduceCommand.self,
             ScoreCommand.self,
+            ShowCommand.self,
             TrainCommand.self,
             UnpackCommand.self,
             VerifyCommand.self,

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Metrics
 import Testing
 
@@ -173,6 +174,98 @@ struct CatalogTests {
             try InputFixtures.write(String(repeating: "no database ", count: 100), to: catalog.path)
             #expect(InputFixtures.failure { _ = try catalog.report() }?.status == .badInput)
         }
+    }
+
+    @Test("a build that was interrupted goes on: files as they were are not read again, changed ones are")
+    func resume() throws {
+        try InputFixtures.withFolder { folder in
+            try Self.makeCompetition(folder + "/in")
+            let settings = CatalogSettings(input: try .locate(in: folder + "/in"), threads: 2)
+            let catalog = Catalog(path: folder + "/catalog.sqlite")
+            try catalog.build(settings)
+            let expected = try catalog.contentFingerprint()
+            // What an interrupted build leaves: some slices read, and one of them changed since.
+            try FileManager.default.removeItem(atPath: catalog.path)
+            let list = try SliceList(settings.input)
+            let partial = try PartialCatalog(path: catalog.path + ".partial")
+            try partial.begin(settings: CatalogBuilder(settings: settings, path: catalog.path).settingRows(list))
+            let files = try partial.unread(list.slices[...], list)
+            #expect(files.count == list.slices.count)
+            let kept = try #require(files.first { $0.slice.id == "ID_000000001" })
+            var marked = SliceRecord(
+                split: .train, id: kept.slice.id, path: "stage_2_train/ID_000000001.dcm",
+                slice: try readSlice(at: list.path(of: kept.slice)), labels: kept.slice.labels, isRepeated: true,
+                repairsWrap: false)
+            marked.studyID = "read by the first run"
+            let changed = try #require(files.first { $0.slice.id == "ID_000000002" })
+            try partial.queue.write { database in
+                try partial.insert(marked, in: database)
+                try partial.note(kept, wasRead: true, in: database)
+                try SkippedSlice(split: .train, id: changed.slice.id, path: "", reason: "truncated", message: "then")
+                    .insert(
+                        database)
+                try partial.note(
+                    .init(slice: changed.slice, facts: .init(stat())), wasRead: false, in: database)
+            }
+            try partial.close()
+            try catalog.build(settings)
+            #expect(try catalog.record(ofSlice: "ID_000000001")?.studyID == "read by the first run")
+            #expect(try catalog.record(ofSlice: "ID_000000002") != nil)
+            #expect(try !catalog.skippedSlices().contains { $0.id == "ID_000000002" })
+            #expect(!FileManager.default.fileExists(atPath: catalog.path + ".partial"))
+            // Other settings begin anew.
+            try catalog.build(settings)
+            #expect(try catalog.contentFingerprint() == expected)
+        }
+    }
+
+    @Test("a catalog of schema 1 gets what it lacks when it is opened; one of a newer schema is refused")
+    func migration() throws {
+        try Self.withCatalog { catalog, report, _ in
+            func change(_ sql: String) throws {
+                let queue = try DatabaseQueue(path: catalog.path)
+                try queue.write { try $0.execute(sql: sql) }
+                try queue.close()
+            }
+            func indexes() throws -> Int {
+                try catalog.read {
+                    try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM sqlite_master WHERE name GLOB 'sliceBy*'") ?? 0
+                }
+            }
+            let before = try catalog.contentFingerprint()
+            #expect(try indexes() == 5)
+            try change(
+                "DROP INDEX sliceByImage; DROP INDEX sliceByPatient; DROP INDEX sliceByStudy; DROP INDEX sliceBySeries; DROP INDEX sliceByFold; UPDATE setting SET value = '1' WHERE name = 'schema'"
+            )
+            #expect(try indexes() == 5)
+            #expect(try catalog.report() == report && catalog.contentFingerprint() == before)
+            try change("UPDATE setting SET value = '3' WHERE name = 'schema'")
+            let failure = InputFixtures.failure { _ = try catalog.report() }
+            #expect(failure?.status == .badInput && failure?.message.contains("schema is 3") == true)
+        }
+    }
+
+    @Test("what people look for is found by an index")
+    func indexed() throws {
+        try Self.withCatalog { catalog, _, _ in
+            let queries = [
+                "hounsfieldSHA256 = 'x'", "patientID = 'x'", "studyInstanceUID = 'x' ORDER BY positionOrd",
+                "seriesInstanceUID = 'x' ORDER BY position3", "fold = 1", "split = 'train' AND id = 'x'",
+            ]
+            for query in queries {
+                let plan = try catalog.read { database in
+                    try Row.fetchAll(database, sql: "EXPLAIN QUERY PLAN SELECT id FROM slice WHERE \(query)").map {
+                        $0["detail"] as String
+                    }
+                }
+                #expect(plan.allSatisfy { $0.contains("SEARCH") }, "\(query): \(plan)")
+            }
+        }
+    }
+
+    @Test("equal images under different names are counted")
+    func equalImages() throws {
+        try Self.withCatalog { _, report, _ in #expect(report.splits["train"]?.equalImages == 4) }
     }
 
     /// `REPRO_REAL_CT` names the folder with 01.dcm ... 28.dcm; `golden/preprocessing.md` says which they are.

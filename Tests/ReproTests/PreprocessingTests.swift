@@ -90,6 +90,32 @@ struct PreprocessingTests {
         let odd = WindowStatistics(of: [-1000, 1000], center: 40, width: 35)
         #expect(odd.min == 23 && odd.max == 57)
     }
+
+    @Test("statistics in integers are those in floating point, to the last bit")
+    func measurement() {
+        var random = DemoRandom(seed: 7)
+        for (intercept, center, width) in [
+            (-1024.0, "40", "80"), (0, "-5.5", "35"), (1, "100\\200", "3"), (-1000, "", ""),
+        ] {
+            for count in [1, 7, 4096, 4097, 10_000] {
+                var slice = InputFixtures.slice(rows: 1, columns: count)
+                slice.header.rescaleIntercept = intercept
+                (slice.header.windowCenterText, slice.header.windowWidthText) = (center, width)
+                slice.pixels = (0..<count).map { _ in Int32(Int16(truncatingIfNeeded: random.next())) }
+                let whole = SliceMeasurement(of: slice, repairsWrap: false)
+                let units = slice.pixels.map { Double($0) + intercept }
+                let words = units.map { Int16(max(-32_768, min(32_767, $0))).littleEndian }
+                #expect(whole.hounsfieldSHA256 == words.withUnsafeBytes { Digest.sha256(Array($0)) })
+                #expect(whole.custom == WindowStatistics(of: units, center: 40, width: 80))
+                #expect(whole.raw == WindowStatistics(of: units.map { $0 - intercept }, low: -1e9, high: 1e9))
+                #expect(
+                    whole.doctor
+                        == slice.header.windowCenter.map {
+                            WindowStatistics(of: units, center: $0, width: slice.header.windowWidth ?? 0)
+                        })
+            }
+        }
+    }
 }
 
 @Suite("Label files")

@@ -79,19 +79,29 @@ struct UnpackerTests {
         }
     }
 
-    @Test("a changed byte inside a member is noticed by its checksum")
-    func corrupted() throws {
+    @Test("a damaged member is named and the rest goes on; of a whole copy of the archive, only that one is unpacked")
+    func damaged() throws {
         try InputFixtures.withFolder { folder in
-            _ = try Self.makeArchive(folder + "/a.zip")
-            var bytes = try Data(contentsOf: URL(fileURLWithPath: folder + "/a.zip"))
+            let members = try Self.makeArchive(folder + "/a.zip")
+            let whole = try Data(contentsOf: URL(fileURLWithPath: folder + "/a.zip"))
+            var bytes = whole
             bytes[150_000] ^= 1
             try bytes.write(to: URL(fileURLWithPath: folder + "/a.zip"))
-            let failure = InputFixtures.failure {
-                _ = try Unpacker(archive: folder + "/a.zip", destination: folder + "/out").run()
-            }
-            #expect(failure?.status == .badInput)
-            #expect(failure?.message.contains("ID_1.dcm") == true)
+            let unpacker = Unpacker(archive: folder + "/a.zip", destination: folder + "/out")
+            let first = try unpacker.run().report
+            #expect(first.damaged.map(\.member) == ["top/stage_2_train/ID_1.dcm"] && first.files == 2)
+            #expect(unpacker.failure(of: first)?.status == .badInput)
+            #expect(unpacker.failure(of: first)?.message.contains("ID_1.dcm") == true)
+            #expect(!FileManager.default.fileExists(atPath: folder + "/out/manifest.sha256"))
             #expect(!FileManager.default.fileExists(atPath: folder + "/out/top/stage_2_train/ID_1.dcm"))
+            try whole.write(to: URL(fileURLWithPath: folder + "/a.zip"))
+            let second = try unpacker.run()
+            #expect(
+                second.report.alreadyThere == 2 && second.report.files == 3
+                    && unpacker.failure(of: second.report) == nil)
+            #expect(
+                second.manifest.entries.map(\.sha256)
+                    == members.sorted { $0.key < $1.key }.map { Digest.sha256($0.value) })
         }
     }
 

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "SliceStatistics.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -43,13 +45,17 @@ const char *dicom_transfer_syntax_name(DICOMFile *file);
 // Whether the pixels are encapsulated, that is, compressed (JPEG, RLE and their like).
 bool dicom_is_compressed(DICOMFile *file);
 
+// Whether `dicom_pixels` can decompress them without a loss of its own: JPEG lossless (process 14), JPEG-LS and RLE.
+bool dicom_can_decode(DICOMFile *file);
+
 // Whether the data set has PixelData (7FE0,0010), and the number of bytes that its header announces.
 bool dicom_has_pixels(DICOMFile *file);
 size_t dicom_pixel_bytes(DICOMFile *file);
 
-// Copies the pixels as 16-bit words in this machine's byte order; `capacity` and the result count words.
-// Returns fewer than `capacity` if the file has fewer, 0 with a `reason` if they cannot be read.
-size_t dicom_pixels(DICOMFile *file, uint16_t *words, size_t capacity, char *reason, size_t reason_capacity);
+// Decompresses the pixels if need be and copies them: the lower `bits` of 16-bit words, two's complement if `is_signed`. `capacity` and
+// the result count pixels. Returns how many the file has, which may be fewer or more than `capacity`; 0 with a `reason` if they cannot be read.
+size_t dicom_pixels(DICOMFile *file, bool is_signed, int bits, int32_t *values, size_t capacity, char *reason,
+                    size_t reason_capacity);
 
 // Encodes a file with preamble, meta header, the given attributes and 16-bit pixels, in the given transfer syntax, in memory.
 //

@@ -77,6 +77,31 @@ final class Catalog: Sendable {
         return records
     }
 
+    /// The slice of an ID, which both splits have no more than one of; train goes before test.
+    func record(ofSlice id: String) throws -> SliceRecord? {
+        try read {
+            try SliceRecord.fetchOne(
+                $0, sql: "SELECT * FROM slice WHERE id = ? AND split IN ('train', 'test') ORDER BY split DESC",
+                arguments: [id])
+        }
+    }
+
+    /// The slices of a study, those outside the filter too, in the order of series and position.
+    func records(ofStudy study: String) throws -> [SliceRecord] {
+        let sql = "SELECT * FROM slice WHERE studyInstanceUID = ? ORDER BY seriesInstanceUID, position3, id"
+        return try read { try SliceRecord.fetchAll($0, sql: sql, arguments: [study]) }
+    }
+
+    /// Where the catalog's slices lie, and whether their wrapped pixels are repaired.
+    func inputSettings() throws -> (root: String, repairsWrap: Bool) {
+        try read { database in
+            (
+                root: try CatalogSetting.fetchOne(database, key: "input")?.value ?? ".",
+                repairsWrap: try CatalogSetting.fetchOne(database, key: "repairsWrap")?.value == "true"
+            )
+        }
+    }
+
     /// Passes the records of a split on one by one, so that memory does not grow with their number.
     private func forEachRecord(in split: Split, _ body: (SliceRecord) throws -> Void) throws {
         try read { database in
@@ -93,27 +118,56 @@ final class Catalog: Sendable {
 
     func report() throws -> CatalogReport { try read(CatalogReport.init) }
 
-    /// The data set of a split as the original's pickles hold it, as CSV: its columns in its order, floats as Python writes them.
-    func csv(of split: Split) throws -> String {
-        var text =
+    /// Writes the data set of a split as the original's pickles hold it, as CSV: its columns in its order, floats as Python writes them.
+    ///
+    /// - Parameter append: gets the text in pieces of about a megabyte.
+    func writeCSV(of split: Split, _ append: (UnsafeRawBufferPointer) throws -> Void) throws {
+        var text: [UInt8] = Array(
             "ID,labels,PatientID,WindowCenter,WindowWidth,RescaleIntercept,RescaleSlope,Position3,PositionOrd,LeftLabel,RightLabel"
-        text += split == .train ? ",fold\n" : "\n"
-        try forEachRecord(in: split) { record in
-            guard record.isKept else { return }
-            var fields = [
-                record.id, record.labels, record.patientID, record.windowCenter.map { "\($0)" } ?? "",
-                record.windowWidth.map { "\($0)" } ?? "", "\(record.rescaleIntercept)", "\(record.rescaleSlope)",
-                "\(record.position3)", record.positionOrd.map { "\($0)" } ?? "", record.leftLabel, record.rightLabel,
-            ]
-            if split == .train { fields.append(record.fold.map { "\($0)" } ?? "") }
-            text += fields.map(Self.quoted).joined(separator: ",") + "\n"
+                .utf8)
+        text += Array(split == .train ? ",fold\n".utf8 : "\n".utf8)
+        let sql = """
+            SELECT id, labels, patientID, windowCenter, windowWidth, rescaleIntercept, rescaleSlope, position3, positionOrd,
+            leftLabel, rightLabel, fold FROM slice WHERE split = ? AND isKept ORDER BY id
+            """
+        try read { database in
+            let cursor = try Row.fetchCursor(database, sql: sql, arguments: [split])
+            while let row = try cursor.next() {
+                for column in 0..<(split == .train ? 12 : 11) {
+                    if column > 0 { text.append(UInt8(ascii: ",")) }
+                    switch row[column] as DatabaseValue {
+                    case let value where value.isNull: break
+                    case let value:
+                        switch value.storage {
+                        case .int64(let number): text += Array("\(number)".utf8)
+                        case .double(let number): text += Array("\(number)".utf8)
+                        case .string(let field): Self.append(field, to: &text)
+                        case .blob, .null: break
+                        }
+                    }
+                }
+                text.append(UInt8(ascii: "\n"))
+                guard text.count > 1 << 20 else { continue }
+                try text.withUnsafeBytes(append)
+                text.removeAll(keepingCapacity: true)
+            }
         }
-        return text
+        try text.withUnsafeBytes(append)
     }
 
-    private static func quoted(_ field: String) -> String {
-        guard field.utf8.contains(where: { $0 == 44 || $0 == 34 || $0 == 10 || $0 == 13 }) else { return field }
-        return "\"" + field.replacingOccurrences(of: "\"", with: "\"\"") + "\""
+    /// A field, in quotes if it needs them.
+    private static func append(_ field: String, to text: inout [UInt8]) {
+        guard field.utf8.contains(where: { $0 == 44 || $0 == 34 || $0 == 10 || $0 == 13 }) else {
+            return text.append(contentsOf: field.utf8)
+        }
+        text += Array(("\"" + field.replacingOccurrences(of: "\"", with: "\"\"") + "\"").utf8)
+    }
+
+    /// ``writeCSV(of:_:)`` as one text.
+    func csv(of split: Split) throws -> String {
+        var bytes: [UInt8] = []
+        try writeCSV(of: split) { bytes.append(contentsOf: $0) }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// A hash of all that the catalog says of slices and skipped files, and of nothing else.
@@ -138,6 +192,7 @@ final class Catalog: Sendable {
             throw Failure(.inputMissing, "\(path): no catalog here. Make it with: repro catalog --input DIR --work DIR")
         }
         do {
+            try bringUpToDate()
             var configuration = Configuration()
             configuration.readonly = true
             let queue = try DatabaseQueue(path: path, configuration: configuration)
@@ -148,5 +203,22 @@ final class Catalog: Sendable {
                 "\(path): not a catalog that can be read: \(error.message ?? "SQLite error"). Make it again: repro catalog."
             )
         }
+    }
+
+    /// Adds what a catalog of an older version lacks.
+    private func bringUpToDate() throws {
+        var configuration = Configuration()
+        configuration.readonly = true
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        let found = try queue.read { try CatalogSetting.fetchOne($0, key: "schema")?.value }
+        try queue.close()
+        guard let schema = found.flatMap({ Int($0) }), (1...CatalogSchema.version).contains(schema) else {
+            throw Failure(
+                .badInput,
+                "\(path): the catalog's schema is \(found ?? "not named"), this program knows 1 to \(CatalogSchema.version). Use the newer program, or make the catalog again: repro catalog."
+            )
+        }
+        guard schema < CatalogSchema.version else { return }
+        try DatabaseQueue(path: path).write { try CatalogSchema.migrate($0, from: schema) }
     }
 }

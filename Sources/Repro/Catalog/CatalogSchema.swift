@@ -17,17 +17,35 @@ struct SkippedSlice: Codable, Sendable, Equatable, FetchableRecord, PersistableR
 }
 
 /// What the whole catalog was made with: the rows of the table `setting`.
-struct CatalogSetting: Codable, Sendable, FetchableRecord, PersistableRecord {
+struct CatalogSetting: Codable, Sendable, Equatable, FetchableRecord, PersistableRecord {
     static let databaseTableName = "setting"
     var name: String
     var value: String
 }
 
 /// The tables of `catalog.sqlite`; `docs/formats.md` describes each column.
+///
+/// The setting `schema` says which version a file has. A file of an older version is brought up to date when it is opened, one
+/// step of ``steps`` after the other; one of a newer version is refused.
 enum CatalogSchema {
-    static let version = "1"
+    static let version = steps.count
 
-    static func create(in database: Database) throws {
+    /// What leads from each version to the next; the first one makes the tables.
+    private static let steps: [@Sendable (Database) throws -> Void] = [createTables, createIndexes]
+
+    /// Makes the tables, without the indexes: they are quicker made when the rows are there.
+    static func create(in database: Database) throws { try createTables(in: database) }
+
+    /// Does what is missing after ``create(in:)`` and the last row.
+    static func complete(in database: Database) throws { try migrate(database, from: 1) }
+
+    /// Brings a file from an older version up to date.
+    static func migrate(_ database: Database, from old: Int) throws {
+        for step in steps[old...] { try step(database) }
+        try CatalogSetting(name: "schema", value: "\(version)").insert(database, onConflict: .replace)
+    }
+
+    @Sendable private static func createTables(in database: Database) throws {
         try database.create(table: CatalogSetting.databaseTableName, options: [.withoutRowID]) { table in
             table.primaryKey("name", .text)
             table.column("value", .text).notNull()
@@ -45,7 +63,18 @@ enum CatalogSchema {
         }
     }
 
-    private static let columns: [(String, Database.ColumnType, Bool)] = [
+    /// Version 2: what people look for, other than a slice by its ID.
+    @Sendable private static func createIndexes(in database: Database) throws {
+        let indexes = [
+            "image": "hounsfieldSHA256", "patient": "patientID, studyInstanceUID",
+            "study": "studyInstanceUID, positionOrd", "series": "seriesInstanceUID, position3", "fold": "fold, split",
+        ]
+        for (name, columns) in indexes.sorted(by: { $0.key < $1.key }) {
+            try database.execute(sql: "CREATE INDEX sliceBy\(name.capitalized) ON slice(\(columns))")
+        }
+    }
+
+    static let columns: [(name: String, type: Database.ColumnType, isOptional: Bool)] = [
         ("split", .text, false), ("id", .text, false), ("path", .text, false),
         ("sopInstanceUID", .text, false), ("modality", .text, false), ("patientID", .text, false),
         ("studyInstanceUID", .text, false), ("seriesInstanceUID", .text, false), ("studyID", .text, false),

@@ -26,17 +26,34 @@ struct LabelTable: Sendable, Equatable {
     /// - Throws: ``Failure`` with status `badInput` that names the line: a malformed row, an unknown type, a label that is not
     ///   allowed, a repeated row with another label, a slice without one of the six types.
     init(parsing bytes: [UInt8], name: String, values: Values) throws {
+        var isRead = false
+        try self.init(name: name, values: values) { _ in
+            defer { isRead = true }
+            return isRead ? [] : bytes
+        }
+    }
+
+    /// - Parameter next: gives the following bytes, about as many as it is asked for; none at the end.
+    private init(name: String, values: Values, next: (Int) throws -> [UInt8]) throws {
         var parser = LabelParser(name: name, values: values)
-        var rest = bytes[...]
         var number = 0
-        while !rest.isEmpty {
+        func take(_ line: ArraySlice<UInt8>) throws {
             number += 1
-            let end = rest.firstIndex(of: 10) ?? rest.endIndex
-            let line = rest[..<end]
-            rest = rest[min(end + 1, rest.endIndex)...]
             let row = line.last == 13 ? line.dropLast() : line
             if !row.isEmpty { try parser.take(row, line: number) }
         }
+        // The start of a line whose end is in the next piece.
+        var start: [UInt8] = []
+        while case let piece = try next(1 << 20), !piece.isEmpty {
+            let bytes = start.isEmpty ? piece : start + piece
+            var rest = bytes[...]
+            while let end = rest.firstIndex(of: 10) {
+                try take(rest[..<end])
+                rest = rest[(end + 1)...]
+            }
+            start = Array(rest)
+        }
+        if !start.isEmpty { try take(start[...]) }
         try parser.finish()
         sliceIDs = parser.sliceIDs
         labels = parser.labels
@@ -44,10 +61,15 @@ struct LabelTable: Sendable, Equatable {
     }
 
     static func read(_ path: String, values: Values) throws -> LabelTable {
-        guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe) else {
+        guard let file = try? FileRegion(path: path) else {
             throw Failure(.inputMissing, "\(path): cannot be read. Check that the label file is there and readable.")
         }
-        return try LabelTable(parsing: Array(data), name: path, values: values)
+        var place = 0
+        return try LabelTable(name: path, values: values) { count in
+            let bytes = try file.bytes(at: place, count: count)
+            place += bytes.count
+            return bytes
+        }
     }
 }
 
@@ -65,8 +87,8 @@ private struct LabelParser {
 
     /// The value of a row and the line where it was first given; line 0 if it has not been.
     private struct Seen {
-        var value = 0.0
-        var line = 0
+        var value: Float = 0
+        var line: UInt32 = 0
     }
 
     private var indices: [String: Int] = [:]
@@ -131,10 +153,11 @@ private struct LabelParser {
     }
 
     private mutating func note(_ value: Double, slice: Int, type: Int, line: Int, row: ArraySlice<UInt8>) throws {
+        let value = Float(value)
         let place = slice * Self.typeCount + type
         let before = seen[place]
         guard before.line > 0 else {
-            seen[place] = Seen(value: value, line: line)
+            seen[place] = Seen(value: value, line: UInt32(clamping: line))
             return
         }
         guard before.value == value else {

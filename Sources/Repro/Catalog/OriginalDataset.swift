@@ -33,21 +33,37 @@ enum OriginalDataset {
     /// IDs. The original sorts them with an unstable sort, so that their order there depends on the machine; only the two
     /// neighbour labels, which it never uses, could differ.
     static func rows(from slices: [SliceFacts]) -> [DatasetRow] {
-        let kept = slices.filter { $0.brainWindowSpread > smallestSpread }.sorted { $0.id < $1.id }
-        var rows = kept.map { DatasetRow(facts: $0, positionOrd: 0, leftLabel: "", rightLabel: "") }
+        let kept = slices.filter { $0.brainWindowSpread > smallestSpread }.sorted { bytesPrecede($0.id, $1.id) }
+        return zip(kept, places(of: kept)).map { facts, place in
+            DatasetRow(
+                facts: facts, positionOrd: place.positionOrd, leftLabel: place.left.map { kept[$0].labels } ?? "",
+                rightLabel: place.right.map { kept[$0].labels } ?? "")
+        }
+    }
+
+    /// Where a slice lies in its series and study; its neighbours by their index, nil at the ends.
+    struct Place: Sendable {
+        var positionOrd = 0.0
+        var left: Int?
+        var right: Int?
+    }
+
+    /// The places of slices that passed the filter and are sorted by ID.
+    static func places(of kept: [SliceFacts]) -> [Place] {
+        var places = [Place](repeating: Place(), count: kept.count)
         for series in Dictionary(grouping: kept.indices, by: { kept[$0].seriesInstanceUID }).values {
             let ranks = averageRanks(of: series.map { kept[$0].position })
-            for (index, rank) in zip(series, ranks) { rows[index].positionOrd = rank / Double(series.count) }
+            for (index, rank) in zip(series, ranks) { places[index].positionOrd = rank / Double(series.count) }
         }
         for study in Dictionary(grouping: kept.indices, by: { kept[$0].studyInstanceUID }).values {
             // Indices are in the order of IDs.
-            let ordered = study.sorted { (rows[$0].positionOrd, $0) < (rows[$1].positionOrd, $1) }
+            let ordered = study.sorted { (places[$0].positionOrd, $0) < (places[$1].positionOrd, $1) }
             for (before, after) in zip(ordered, ordered.dropFirst()) {
-                rows[before].rightLabel = kept[after].labels
-                rows[after].leftLabel = kept[before].labels
+                places[before].right = after
+                places[after].left = before
             }
         }
-        return rows
+        return places
     }
 
     /// Ranks from 1; equal values get the mean of the ranks they take up (pandas' `rank()`).
@@ -71,7 +87,9 @@ enum OriginalDataset {
     ///   - count: number of folds.
     ///   - seed: of Python's generator; the original's is 10.
     /// - Returns: fold (0 ..< count) by patient ID.
-    static func folds(of slices: [(patientID: String, labels: String)], count: Int, seed: UInt64) -> [String: Int] {
+    static func folds(
+        of slices: some Sequence<(patientID: String, labels: String)>, count: Int, seed: UInt64
+    ) -> [String: Int] {
         var occurrences: [String: Int] = [:]
         var labelsOfPatient: [String: [String]] = [:]
         for slice in slices {
@@ -82,7 +100,7 @@ enum OriginalDataset {
         var random = PythonRandom(seed: seed)
         var counts = [[String: Int]](repeating: [:], count: count)
         var folds: [String: Int] = [:]
-        for (patient, found) in labelsOfPatient.sorted(by: { $0.key < $1.key }) {
+        for (patient, found) in labelsOfPatient.sorted(by: { bytesPrecede($0.key, $1.key) }) {
             // A patient without any label counts as having the empty one.
             let labels = found.isEmpty ? [""] : found
             let rarest = labels.min { occurrences[$0, default: 0] < occurrences[$1, default: 0] } ?? ""

@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import GRDB
 
@@ -85,14 +84,8 @@ extension SliceRecord {
     init(split: Split, id: String, path: String, slice: DICOMSlice, labels: String, isRepeated: Bool, repairsWrap: Bool)
     {
         let header = slice.header
-        let units = slice.pixels.map(slice.hounsfieldUnits(repairingWrap: repairsWrap))
-        let raw = slice.pixels.reduce(into: (max: Int32.min, min: Int32.max, sum: 0)) { result, pixel in
-            result = (Swift.max(result.max, pixel), Swift.min(result.min, pixel), result.sum + Int(pixel))
-        }
-        let custom = WindowStatistics(of: units, center: 40, width: 80)
-        let doctor = header.windowCenter.flatMap { center in
-            header.windowWidth.map { WindowStatistics(of: units, center: center, width: $0) }
-        }
+        let measured = SliceMeasurement(of: slice, repairsWrap: repairsWrap)
+        let (raw, custom, doctor) = (measured.raw, measured.custom, measured.doctor)
         self.init(
             split: split, id: id, path: path,
             sopInstanceUID: header.sopInstanceUID, modality: header.modality, patientID: header.patientID,
@@ -108,42 +101,31 @@ extension SliceRecord {
             windowCenter: header.windowCenter, windowWidth: header.windowWidth,
             rescaleIntercept: header.rescaleIntercept, rescaleSlope: header.rescaleSlope,
             transferSyntax: header.transferSyntax,
-            rawMax: Int(raw.max), rawMin: Int(raw.min), rawMean: Double(raw.sum) / Double(slice.pixels.count),
-            rawSpread: Int(raw.max) - Int(raw.min),
+            rawMax: Int(raw.max), rawMin: Int(raw.min), rawMean: raw.mean, rawSpread: Int(raw.spread),
             doctorMax: doctor?.max, doctorMin: doctor?.min, doctorMean: doctor?.mean, doctorSpread: doctor?.spread,
             customMax: custom.max, customMin: custom.min, customMean: custom.mean, customSpread: custom.spread,
-            hounsfieldSHA256: Self.hash(of: units), isWrapped: header.hasWrappedPixels, labels: labels,
+            hounsfieldSHA256: measured.hounsfieldSHA256, isWrapped: header.hasWrappedPixels, labels: labels,
             isRepeated: isRepeated)
     }
 
     private static func list(_ numbers: [Double]) -> String { numbers.map { "\($0)" }.joined(separator: "\\") }
-
-    private static func hash(of units: [Double]) -> String {
-        let words = units.map { Int16(max(-32_768, min(32_767, $0))).littleEndian }
-        return words.withUnsafeBytes { Digest.sha256($0) }
-    }
 }
 
-/// Maximum, minimum and mean of an image clipped to a window: the original's `apply_window`.
-struct WindowStatistics: Equatable {
-    var max = -Double.infinity
-    var min = Double.infinity
-    var mean = 0.0
-    var spread: Double { max - min }
+extension SliceRecord {
+    /// The columns in the table's order; what `INSERT` takes.
+    static let columnNames = CatalogSchema.columns.map(\.name)
 
-    /// - Parameter units: the image in Hounsfield units, not empty; it is clipped to center - width // 2 ... center + width // 2.
-    init(of units: [Double], center: Int, width: Int) {
-        // Python's // rounds down; a shift does too.
-        let low = Double(center - (width >> 1))
-        let high = Double(center + (width >> 1))
-        var sum = 0.0
-        for unit in units {
-            // numpy's clip: the upper bound wins where the two cross.
-            let value = Swift.min(Swift.max(unit, low), high)
-            max = Swift.max(max, value)
-            min = Swift.min(min, value)
-            sum += value
-        }
-        mean = sum / Double(units.count)
+    /// The row's values in the order of ``columnNames``.
+    var values: [(any DatabaseValueConvertible)?] {
+        [
+            split, id, path, sopInstanceUID, modality, patientID, studyInstanceUID, seriesInstanceUID, studyID,
+            position1,
+            position2, position3, imageOrientation, samplesPerPixel, photometricInterpretation, rows, columns,
+            pixelSpacing, bitsAllocated, bitsStored, highBit, pixelRepresentation, windowCenterText, windowWidthText,
+            windowCenter, windowWidth, rescaleIntercept, rescaleSlope, transferSyntax, rawMax, rawMin, rawMean,
+            rawSpread,
+            doctorMax, doctorMin, doctorMean, doctorSpread, customMax, customMin, customMean, customSpread,
+            hounsfieldSHA256, isWrapped, labels, isRepeated, isKept, positionOrd, leftLabel, rightLabel, fold,
+        ]
     }
 }

@@ -68,7 +68,8 @@ struct CatalogCommand: ParsableCommand {
         var out: String
 
         func run() throws {
-            try AtomicFile.write(try Catalog(path: work + "/catalog.sqlite").csv(of: split), to: out)
+            let catalog = Catalog(path: work + "/catalog.sqlite")
+            try AtomicFile.write(to: out) { append in try catalog.writeCSV(of: split, append) }
         }
     }
 }

@@ -11,12 +11,15 @@ struct FingerprintCommand: ParsableCommand {
 
             repro fingerprint work/inputs > manifest
             repro fingerprint work/inputs --check manifest
+            repro fingerprint --members rsna-intracranial-hemorrhage-detection.zip --check manifest
             """)
 
     @Argument(help: "Files and folders. The files of a single folder are named relative to it.")
     var paths: [String]
     @Option(help: "A manifest that the files must match: from unpack, from this command or from sha256sum.")
     var check: String?
+    @Flag(help: "Hash what is in an archive, or in a folder of archives, as if it were unpacked.")
+    var members = false
     @Option(help: "Threads that hash files; changes nothing but the time.")
     var threads = Machine.availableProcessors
     @Flag(help: "Print the result as JSON.")
@@ -29,6 +32,7 @@ struct FingerprintCommand: ParsableCommand {
 
     func validate() throws {
         guard !paths.isEmpty else { throw ValidationError("Give at least one file or folder.") }
+        guard !members || paths.count == 1 else { throw ValidationError("--members takes one archive.") }
         guard threads >= 1 else { throw ValidationError("--threads must be at least 1.") }
     }
 
@@ -38,11 +42,14 @@ struct FingerprintCommand: ParsableCommand {
             guard let data = FileManager.default.contents(atPath: check) else {
                 throw Failure(.inputMissing, "\(check): cannot be read. Give the manifest to check against.")
             }
-            expected = try Manifest(parsing: String(decoding: data, as: UTF8.self), name: check)
+            expected = try Manifest(parsing: data, name: check)
         }
         let progress = Progress.standard(quiet: false)
-        let found = try Fingerprint.manifest(
-            of: paths, threads: threads, progress: progress.reporting("fingerprint", unit: "files"))
+        let report = progress.reporting("fingerprint", unit: members ? "members" : "files")
+        let found =
+            members
+            ? try ArchiveFingerprint(archive: paths[0], threads: threads).manifest(progress: report)
+            : try Fingerprint.manifest(of: paths, threads: threads, progress: report)
         progress.end()
         guard let expected else {
             let listing = Listing(rootHash: found.rootHash, files: found.entries)

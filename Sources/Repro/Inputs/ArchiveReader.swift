@@ -22,6 +22,11 @@ final class ArchiveReader {
     /// How many of these the reader has come to; it may jump to and fro.
     var position: Int { Int(archive_filter_bytes(archive, -1)) }
 
+    /// Whether what comes out may be more than what the file has.
+    var isCompressed: Bool {
+        archive_filter_code(archive, 0) != 0 || archive_format(archive) & Self.formatMask != Self.tarFormat
+    }
+
     /// - Throws: ``Failure``: `inputMissing` if there is no such file, `badInput` if it is no archive.
     init(path: String) throws {
         self.path = path
@@ -118,14 +123,21 @@ final class ArchiveReader {
         if !isComplete { throw damaged("after \(current?.path ?? "its start")") }
     }
 
-    // libarchive writes these as macros that Swift does not see: ARCHIVE_FORMAT_BASE_MASK, ARCHIVE_FORMAT_ZIP.
+    // libarchive writes these as macros that Swift does not see: ARCHIVE_FORMAT_BASE_MASK, ARCHIVE_FORMAT_ZIP, ARCHIVE_FORMAT_TAR.
     private static let formatMask: Int32 = 0xFF_0000
     private static let zipFormat: Int32 = 0x05_0000
+    private static let tarFormat: Int32 = 0x03_0000
+
+    /// Whether members were compressed together, so that damage shows late.
+    private var isWholeStream: Bool { archive_filter_code(archive, 0) != 0 }
 
     private func damaged(_ place: String) -> Failure {
         Failure(
             .badInput,
-            "\(path): the archive is damaged or truncated \(place) (\(Self.reason(archive))). Members before that are whole. "
+            "\(path): the archive is damaged or truncated \(place) (\(Self.reason(archive))). "
+                + (isWholeStream
+                    ? "A compressed archive has no checksum of its members: what was unpacked before that may be wrong too. "
+                    : "Members before that are whole. ")
                 + "Compare its size with the one that Kaggle names and download it again.")
     }
 

@@ -4,17 +4,12 @@ import Nets
 
 /// Reads a CT slice: attributes and pixels.
 ///
-/// Takes any uncompressed transfer syntax (implicit, explicit, big endian, deflated).
+/// Takes any uncompressed transfer syntax (implicit, explicit, big endian, deflated), JPEG lossless, JPEG-LS and RLE.
 /// - Throws: ``SliceError``, which says what is wrong with the file and what to do.
 func readSlice(at path: String) throws(SliceError) -> DICOMSlice {
     let reader = try DICOMReader(path: path)
     let header = try reader.header()
     return DICOMSlice(header: header, pixels: try reader.pixels(for: header))
-}
-
-/// Reads a CT slice's attributes and leaves its pixels on disk.
-func readSliceHeader(at path: String) throws(SliceError) -> SliceHeader {
-    try DICOMReader(path: path).header()
 }
 
 /// Reads a CT image in Hounsfield units, in a file of any origin: whose it is and where it lies may have been removed from it.
@@ -35,6 +30,9 @@ private final class DICOMReader {
     private let path: String
     private let file: OpaquePointer
 
+    /// 8192 x 8192: a bound on the memory that a damaged header can ask for.
+    private static let mostPixels = 1 << 26
+
     convenience init(path: String) throws(SliceError) {
         try Self.checkPreamble(try Self.start(of: path), of: path)
         try self.init(name: path) { dicom_open(path, $0, $1, $2) }
@@ -53,7 +51,7 @@ private final class DICOMReader {
         var truncated = false
         var reason = [CChar](repeating: 0, count: 256)
         guard let file = open(&truncated, &reason, reason.count) else {
-            let text = String(decoding: reason.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+            let text = Self.text(reason)
             throw truncated
                 ? SliceError(
                     kind: .truncated, path: path,
@@ -127,11 +125,11 @@ private final class DICOMReader {
                 "Modality (0008,0060) is '\(header.modality)', expected 'CT'. Remove the file or give the right folder."
             )
         }
-        guard !dicom_is_compressed(file) else {
+        guard !dicom_is_compressed(file) || dicom_can_decode(file) else {
             let name = String(cString: dicom_transfer_syntax_name(file))
             throw problem(
                 .compressed,
-                "compressed as \(name) (\(header.transferSyntax)), expected uncompressed pixels. Decompress it with dcmdjpeg, dcmdrle or gdcmconv --raw."
+                "compressed as \(name) (\(header.transferSyntax)); expected uncompressed pixels, JPEG lossless, JPEG-LS or RLE. Decompress it, with gdcmconv --raw for instance."
             )
         }
         header.rescaleIntercept = try numbers("RescaleIntercept", 0x0028, 0x1052, count: 1)[0]
@@ -164,12 +162,20 @@ private final class DICOMReader {
                 "\(header.samplesPerPixel) samples per pixel, \(header.photometricInterpretation); expected 1, MONOCHROME2."
             )
         }
-        guard header.bitsAllocated == 16, (0...1).contains(header.pixelRepresentation) else {
+        guard header.bitsAllocated == 16, (1...16).contains(header.bitsStored),
+            (0...1).contains(header.pixelRepresentation)
+        else {
             throw problem(
                 .unsupportedPixels,
-                "BitsAllocated \(header.bitsAllocated), PixelRepresentation \(header.pixelRepresentation); expected 16, and 0 or 1."
+                "BitsAllocated \(header.bitsAllocated), BitsStored \(header.bitsStored), PixelRepresentation \(header.pixelRepresentation); expected 16, 1 to 16, and 0 or 1."
             )
         }
+        // Both fit 16 bits by the standard, but a file can claim anything.
+        guard max(header.rows, header.columns) <= 65_535, header.rows * header.columns <= Self.mostPixels else {
+            throw problem(.badSize, "\(header.rows) rows and \(header.columns) columns, more than any slice has.")
+        }
+        // How many compressed pixels there are, decompressing tells.
+        guard !dicom_is_compressed(file) else { return }
         let expected = header.rows * header.columns * 2
         let found = dicom_pixel_bytes(file)
         guard found >= expected else {
@@ -189,17 +195,35 @@ private final class DICOMReader {
 
     func pixels(for header: SliceHeader) throws(SliceError) -> [Int32] {
         let count = header.rows * header.columns
-        var words = [UInt16](repeating: 0, count: count)
         var reason = [CChar](repeating: 0, count: 256)
-        guard dicom_pixels(file, &words, count, &reason, reason.count) == count else {
+        var found = 0
+        let pixels = [Int32](unsafeUninitializedCapacity: count) { values, filled in
+            found = dicom_pixels(
+                file, header.pixelRepresentation == 1, Int32(header.bitsStored), values.baseAddress, count, &reason,
+                reason.count)
+            filled = min(found, count)
+        }
+        guard found > 0 || !dicom_is_compressed(file) else {
+            throw problem(
+                .malformed,
+                "the compressed pixels cannot be decompressed (\(Self.text(reason))). Copy or unpack the file again.")
+        }
+        guard found >= count else {
             throw problem(.truncated, "the pixels cannot be read to the end. Copy or unpack the file again.")
         }
-        guard header.pixelRepresentation == 1 else { return words.map(Int32.init) }
-        return words.map { Int32(Int16(bitPattern: $0)) }
+        guard found <= count + 1 else {
+            throw problem(
+                .badSize, "\(found) pixels, more than \(header.rows) x \(header.columns): Rows or Columns is wrong.")
+        }
+        return pixels
+    }
+
+    private static func text(_ reason: [CChar]) -> String {
+        String(decoding: reason.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
     private func text(_ group: UInt16, _ element: UInt16) -> String? {
-        dicom_value(file, group, element).map { SliceHeader.trimmed(String(cString: $0)) }
+        dicom_value(file, group, element).map { SliceHeader.trimmed(Substring(String(cString: $0))) }
     }
 
     private func required(_ name: String, _ group: UInt16, _ element: UInt16) throws(SliceError) -> String {

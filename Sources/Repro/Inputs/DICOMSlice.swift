@@ -1,7 +1,7 @@
 /// One CT slice: its header and the pixels as stored.
 ///
-/// `pixels` is row-major, `rows * columns` values, the same that pydicom's `pixel_array` gives: 16-bit words, signed if
-/// PixelRepresentation is 1, not masked to BitsStored.
+/// `pixels` is row-major, `rows * columns` values, the same that pydicom's `pixel_array` gives (version 3): the lower BitsStored bits
+/// of 16-bit words, signed if PixelRepresentation is 1.
 struct DICOMSlice: Sendable, Equatable {
     var header: SliceHeader
     var pixels: [Int32]

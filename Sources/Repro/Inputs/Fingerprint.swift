@@ -8,9 +8,53 @@ enum Fingerprint {
     /// named by the path that was given, as `sha256sum` does. Links are followed. Left out are the program's own files at the top
     /// of a folder: `manifest.sha256` and names that start with `.repro-`.
     /// - Throws: ``Failure``: `inputMissing` if a path is not there, `inputOutput` if a file cannot be read.
-    static func manifest(of paths: [String], threads: Int, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in })
-        throws -> Manifest
-    {
+    ///
+    /// - Parameter journal: vouches for files that need not be hashed again, and remembers the others.
+    static func manifest(
+        of paths: [String], threads: Int, journal: HashJournal? = nil,
+        progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+    ) throws -> Manifest {
+        var (entries, files) = ([Manifest.Entry](), [(name: String, path: String)]())
+        for file in try Self.files(in: paths) {
+            if let known = journal?.vouches(for: file.name, at: file.path) {
+                entries.append(.init(sha256: known.sha256, path: file.name))
+            } else {
+                files.append(file)
+            }
+        }
+        let (known, all) = (entries.count, entries.count + files.count)
+        // In batches, so that progress can be told and memory does not grow with what is in flight.
+        for start in stride(from: 0, to: files.count, by: 512) {
+            let batch = Array(files[start..<min(start + 512, files.count)])
+            let hashes = mapInParallel(count: batch.count, threads: threads) { index in
+                Result {
+                    let before = FileFacts(batch[index].path)
+                    return (hash: try Digest.sha256(file: batch[index].path), facts: before)
+                }
+            }
+            var finished: [(name: String, entry: HashJournal.Entry)] = []
+            for (file, result) in zip(batch, hashes) {
+                let (hash, facts) = try result.get()
+                entries.append(.init(sha256: hash, path: file.name))
+                guard let facts else { continue }
+                finished.append((file.name, .init(sha256: hash, size: facts.size, modified: facts.modified)))
+            }
+            try journal?.record(finished)
+            progress(known + start + batch.count, all)
+        }
+        return Manifest(entries)
+    }
+
+    /// The regular files of a folder at any depth, by their path relative to it, without the program's own.
+    ///
+    /// - Parameter followsLinks: if not, a link is a file of its own, wherever it leads.
+    static func files(in folder: String, followsLinks: Bool = true) throws -> [(name: String, path: String)] {
+        var files: [(name: String, path: String)] = []
+        try list(folder, prefix: "", isTop: true, ancestors: [], followsLinks: followsLinks, into: &files)
+        return files
+    }
+
+    private static func files(in paths: [String]) throws -> [(name: String, path: String)] {
         var files: [(name: String, path: String)] = []
         for path in paths {
             guard let kind = fileKind(path) else {
@@ -18,28 +62,9 @@ enum Fingerprint {
             }
             guard kind.isFolder else { files.append((path, path)); continue }
             let prefix = paths.count == 1 ? "" : path.hasSuffix("/") ? path : path + "/"
-            try list(path, prefix: prefix, isTop: true, ancestors: [], into: &files)
+            try list(path, prefix: prefix, isTop: true, ancestors: [], followsLinks: true, into: &files)
         }
-        var entries: [Manifest.Entry] = []
-        entries.reserveCapacity(files.count)
-        // In batches, so that progress can be told and memory does not grow with what is in flight.
-        for start in stride(from: 0, to: files.count, by: 512) {
-            let batch = Array(files[start..<min(start + 512, files.count)])
-            let hashes = mapInParallel(count: batch.count, threads: threads) { index in
-                Result { try Digest.sha256(file: batch[index].path) }
-            }
-            for (file, hash) in zip(batch, hashes) {
-                do {
-                    entries.append(.init(sha256: try hash.get(), path: file.name))
-                } catch let failure as Failure {
-                    throw failure
-                } catch {
-                    throw Failure(.inputOutput, "\(file.path): cannot be read: \(error.localizedDescription)")
-                }
-            }
-            progress(entries.count, files.count)
-        }
-        return Manifest(entries)
+        return files
     }
 
     private struct FileKind {
@@ -47,16 +72,16 @@ enum Fingerprint {
         var identity: [UInt64]
     }
 
-    /// What a path leads to, through links; nil if nowhere.
-    private static func fileKind(_ path: String) -> FileKind? {
+    /// What a path leads to; nil if nowhere.
+    private static func fileKind(_ path: String, followsLinks: Bool = true) -> FileKind? {
         var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
+        guard (followsLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { return nil }
         return FileKind(
             isFolder: status.st_mode & S_IFMT == S_IFDIR, identity: [UInt64(status.st_dev), UInt64(status.st_ino)])
     }
 
     private static func list(
-        _ folder: String, prefix: String, isTop: Bool, ancestors: [[UInt64]],
+        _ folder: String, prefix: String, isTop: Bool, ancestors: [[UInt64]], followsLinks: Bool,
         into files: inout [(name: String, path: String)]
     ) throws {
         // A link to a folder above would never end.
@@ -70,11 +95,11 @@ enum Fingerprint {
         for name in names.sorted() {
             if isTop && (name == Manifest.fileName || name.hasPrefix(".repro-")) { continue }
             let path = folder + "/" + name
-            guard let found = fileKind(path) else { continue }
+            guard let found = fileKind(path, followsLinks: followsLinks) else { continue }
             if found.isFolder {
                 try list(
                     path, prefix: prefix + name + "/", isTop: false, ancestors: ancestors + [kind.identity],
-                    into: &files)
+                    followsLinks: followsLinks, into: &files)
             } else {
                 files.append((prefix + name, path))
             }

@@ -19,12 +19,16 @@ struct Manifest: Sendable, Equatable {
     let entries: [Entry]
 
     init(_ entries: [Entry]) {
-        self.entries = entries.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
+        self.entries = entries.sorted { bytesPrecede($0.path, $1.path) }
     }
 
     var rootHash: String {
-        let lines = entries.map { Array(Self.line($0).utf8) }.sorted { $0.lexicographicallyPrecedes($1) }
-        return Digest.sha256(lines.flatMap { $0 })
+        var hash = Digest.Stream()
+        for line in entries.map(Self.line).sorted(by: bytesPrecede) {
+            var line = line
+            line.withUTF8 { hash.update(UnsafeRawBufferPointer($0)) }
+        }
+        return hash.finish()
     }
 
     var text: String {
@@ -44,27 +48,41 @@ struct Manifest: Sendable, Equatable {
     /// Reads what ``text`` or `sha256sum` wrote.
     ///
     /// - Throws: ``Failure`` with status `badInput` that names the line.
-    init(parsing text: String, name: String) throws {
+    init(parsing text: Data, name: String) throws {
         var entries: [Entry] = []
-        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-        where !line.isEmpty && !line.hasPrefix("#") {
-            let isEscaped = line.hasPrefix("\\")
+        var (rest, number) = (text[...], 0)
+        while !rest.isEmpty {
+            number += 1
+            let end = rest.firstIndex(of: 10) ?? rest.endIndex
+            let line = rest[..<end]
+            rest = rest[min(end + 1, rest.endIndex)...]
+            guard let first = line.first, first != UInt8(ascii: "#") else { continue }
+            let isEscaped = first == UInt8(ascii: "\\")
             let body = isEscaped ? line.dropFirst() : line
             let hash = body.prefix(64)
             let rest = body.dropFirst(64)
             // Two spaces, or a space and an asterisk for what sha256sum calls binary mode.
-            guard hash.utf8.count == 64, hash.allSatisfy(\.isHexDigit), rest.hasPrefix("  ") || rest.hasPrefix(" *"),
-                rest.count > 2
+            guard hash.count == 64, hash.allSatisfy(Self.isHexadecimal), rest.count > 2,
+                rest.starts(with: "  ".utf8) || rest.starts(with: " *".utf8)
             else {
                 throw Failure(
                     .badInput,
-                    "\(name), line \(number + 1): expected 64 hexadecimal digits, two spaces and a path, as sha256sum writes them."
+                    "\(name), line \(number): expected 64 hexadecimal digits, two spaces and a path, as sha256sum writes them."
                 )
             }
-            let path = String(rest.dropFirst(2))
-            entries.append(Entry(sha256: hash.lowercased(), path: isEscaped ? Self.unescaped(path) : path))
+            let path = String(decoding: rest.dropFirst(2), as: UTF8.self)
+            entries.append(
+                Entry(
+                    sha256: String(decoding: hash, as: UTF8.self).lowercased(),
+                    path: isEscaped ? Self.unescaped(path) : path))
         }
         self.init(entries)
+    }
+
+    init(parsing text: String, name: String) throws { try self.init(parsing: Data(text.utf8), name: name) }
+
+    private static func isHexadecimal(_ byte: UInt8) -> Bool {
+        (48...57).contains(byte) || (65...70).contains(byte) || (97...102).contains(byte)
     }
 
     private static func unescaped(_ path: String) -> String {
@@ -108,4 +126,19 @@ struct Manifest: Sendable, Equatable {
         result.extra = found.entries.map(\.path).filter { expectedHashes[$0] == nil }
         return result
     }
+}
+
+/// Whether a text comes before another by the bytes of their UTF-8, as `LC_ALL=C sort` has it.
+func bytesPrecede(_ a: String, _ b: String) -> Bool {
+    let inPlace = a.utf8.withContiguousStorageIfAvailable { first in
+        b.utf8.withContiguousStorageIfAvailable { second in
+            guard let left = first.baseAddress, let right = second.baseAddress else {
+                return first.count < second.count
+            }
+            let order = memcmp(left, right, min(first.count, second.count))
+            return order == 0 ? first.count < second.count : order < 0
+        }
+    }
+    if case .some(.some(let precedes)) = inPlace { return precedes }
+    return a.utf8.lexicographicallyPrecedes(b.utf8)
 }

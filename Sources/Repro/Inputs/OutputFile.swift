@@ -21,6 +21,13 @@ struct OutputFile: ~Copyable {
         }
     }
 
+    /// Size and time that the file is left with, once everything is written.
+    func facts() throws -> FileFacts {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw systemFailure("write", name) }
+        return FileFacts(status)
+    }
+
     func close() { _ = Foundation.close(descriptor) }
 }
 

@@ -7,15 +7,25 @@ import Synchronization
 func mapInParallel<Result: Sendable>(
     count: Int, threads: Int, _ body: @Sendable (Int) -> Result
 ) -> [Result] {
+    mapInParallel(count: count, threads: threads, workspace: { _ in }) { index, _ in body(index) }
+}
+
+/// The same with something that each thread makes for itself once and uses for all its indices, buffers for instance.
+///
+/// - Parameter workspace: gets the thread's number, from 0.
+func mapInParallel<Workspace, Result: Sendable>(
+    count: Int, threads: Int, workspace: @Sendable (Int) -> Workspace, _ body: @Sendable (Int, Workspace) -> Result
+) -> [Result] {
     let next = Mutex(0)
     let results = Mutex([Result?](repeating: nil, count: count))
-    DispatchQueue.concurrentPerform(iterations: max(1, min(threads, count))) { _ in
+    DispatchQueue.concurrentPerform(iterations: max(1, min(threads, count))) { thread in
+        let own = workspace(thread)
         while let index = next.withLock({ next -> Int? in
             guard next < count else { return nil }
             defer { next += 1 }
             return next
         }) {
-            let result = body(index)
+            let result = body(index, own)
             results.withLock { $0[index] = result }
         }
     }

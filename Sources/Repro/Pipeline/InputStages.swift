@@ -14,7 +14,9 @@ struct InputStages {
         guard let archive else {
             return [try demoStage(), try unpackStage(folder.path(WorkFolder.demoArchive)), try catalogStage()]
         }
-        return [Self.isFolder(archive) ? fingerprintStage(archive) : try unpackStage(archive), try catalogStage()]
+        return [
+            Unpacker.isUsedInPlace(archive) ? fingerprintStage(archive) : try unpackStage(archive), try catalogStage(),
+        ]
     }
 
     static func isFolder(_ path: String) -> Bool {
@@ -24,45 +26,33 @@ struct InputStages {
 
     /// Where the unpacked data is.
     static func root(of archive: String?, in folder: WorkFolder) -> String {
-        archive.flatMap { isFolder($0) ? $0 : nil } ?? folder.path(WorkFolder.inputs)
-    }
-
-    private struct ArchiveIdentity: Encodable {
-        let bytes: Int
-        let modified: Double
-    }
-
-    /// A user's archive is known by its size and time: hashing 180 GB before every resumption would tell nothing that the
-    /// fingerprint of what came out of it does not.
-    private func identity(of archive: String) throws -> String {
-        guard let attributes = try? FileManager.default.attributesOfItem(atPath: archive),
-            let bytes = (attributes[.size] as? NSNumber)?.intValue,
-            let modified = attributes[.modificationDate] as? Date
-        else {
-            throw Failure(
-                .inputMissing,
-                "\(archive): there is no such file or folder. Give --archive the competition's zip or its unpacked folder."
-            )
-        }
-        return try JSON.encode(
-            ArchiveIdentity(bytes: bytes, modified: modified.timeIntervalSinceReferenceDate), indented: false)
+        archive.flatMap { Unpacker.isUsedInPlace($0) ? $0 : nil } ?? folder.path(WorkFolder.inputs)
     }
 
     private func unpackStage(_ archive: String) throws -> Stage {
         let isDemo = self.archive == nil
         var stage = Stage(
-            name: "unpack", needs: isDemo ? ["demo-data"] : [], settings: isDemo ? "" : try identity(of: archive),
-            outputs: [.init(path: WorkFolder.inputs, hash: { try rootHash(of: $0) })]
+            name: "unpack", needs: isDemo ? ["demo-data"] : [],
+            settings: isDemo ? "" : try Unpacker.identity(of: archive),
+            outputs: [
+                .init(path: WorkFolder.inputs, hash: { try rootHash(of: $0, journal: "\($0)/\(Unpacker.journalName)") })
+            ]
         ) { _ in
             defer { progress.end() }
-            let (report, _) = try Unpacker(archive: archive, destination: folder.path(WorkFolder.inputs))
-                .run(progress: progress.reporting("unpack", unit: "MiB"))
+            var unpacker = Unpacker(archive: archive, destination: folder.path(WorkFolder.inputs), threads: threads)
+            unpacker.removesStrays = true
+            let (report, _) = try unpacker.run(progress: progress.reporting("unpack", unit: "MiB"))
             for refusal in report.refused {
                 progress.note("\(archive): \(refusal.member) was not unpacked: \(refusal.reason)")
+            }
+            if !report.damaged.isEmpty, let failure = unpacker.failure(of: report) { throw failure }
+            if report.removed > 0 {
+                progress.note("unpack: removed \(report.removed) files that are not the archive's")
             }
             competition.reset()
         }
         stage.resumes = true
+        stage.repairs = true
         // How a library writes a DICOM file or a zip must not show in a golden hash: what is in the slices counts.
         if isDemo { stage.contentHash = { try DemoCompetition.contentManifest(of: competition.located()).rootHash } }
         return stage
@@ -70,20 +60,30 @@ struct InputStages {
 
     /// A folder of the user's is used where it is and never written to; its manifest is the stage's output.
     private func fingerprintStage(_ archive: String) -> Stage {
-        Stage(
+        let journal = folder.path(WorkFolder.inputJournal)
+        return Stage(
             name: "unpack", needs: [], settings: "folder",
-            outputs: [.init(path: WorkFolder.manifest, hash: { _ in try rootHash(of: archive) }, subject: archive)]
+            outputs: [
+                .init(
+                    path: WorkFolder.manifest, hash: { _ in try rootHash(of: archive, journal: journal) },
+                    subject: archive)
+            ]
         ) { _ in
-            let manifest = try Fingerprint.manifest(of: [archive], threads: threads)
+            defer { progress.end() }
+            let manifest = try Fingerprint.manifest(
+                of: [archive], threads: threads, journal: try HashJournal(path: journal, source: archive),
+                progress: progress.reporting("fingerprint", unit: "files"))
             try AtomicFile.write(manifest.text, to: folder.path(WorkFolder.manifest))
             competition.reset()
         }
     }
 
-    private func rootHash(of path: String) throws -> String {
+    /// Hashes what the journal does not vouch for: of 459 GB, what has changed.
+    private func rootHash(of path: String, journal: String) throws -> String {
         defer { progress.end() }
         return try Fingerprint.manifest(
-            of: [path], threads: threads, progress: progress.reporting("fingerprint", unit: "files")
+            of: [path], threads: threads, journal: try HashJournal(path: journal, source: nil),
+            progress: progress.reporting("fingerprint", unit: "files")
         ).rootHash
     }
 

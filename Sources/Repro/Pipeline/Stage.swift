@@ -21,6 +21,8 @@ struct Stage {
     var isTrained = false
     /// Whether what an interrupted run of this stage left is of use to the next one, which then must check it itself.
     var resumes = false
+    /// Whether the same holds for what a finished run left, because every file in it is checked by itself.
+    var repairs = false
     /// The stage's hash if it is not that of its outputs' bytes: files whose bytes differ with a library's version hash their content.
     var contentHash: (() throws -> String)?
     /// Does the work. `key` names these inputs, settings and program: it marks what an interrupted run leaves.

@@ -104,7 +104,7 @@ struct StageRunner {
     private func clear(_ stage: Stage, _ record: inout RunRecord) throws {
         let wasFinished = record.stages.removeValue(forKey: stage.name) != nil
         if wasFinished { try record.save(to: folder) }
-        guard wasFinished || !stage.resumes else { return }
+        guard wasFinished ? !stage.repairs : !stage.resumes else { return }
         for output in stage.outputs {
             let path = "\(folder)/\(output.path)"
             guard FileManager.default.fileExists(atPath: path) else { continue }

@@ -10,6 +10,7 @@ struct WorkFolder: Sendable {
     static let demoTruth = "\(demo)/\(DemoCompetition.truthName)"
     static let inputs = "inputs"
     static let manifest = "inputs.sha256"
+    static let inputJournal = "inputs.journal"
     static let catalog = "catalog.sqlite"
     static let scores = "scores.json"
     static let report = "report.html"

@@ -2,14 +2,14 @@ import Foundation
 
 /// Keeps a second run out of a work directory for as long as this value lives, also when the process is killed.
 ///
-/// It is `flock(2)` on `run.lock`: the kernel lets go of it with the process, so there is no stale lock to clean up.
+/// It is `flock(2)` on a file there: the kernel lets go of it with the process, so there is no stale lock to clean up.
 final class WorkLock: Sendable {
     private let descriptor: Int32
 
     /// - Parameter patience: seconds to wait for the lock. A process that was killed keeps it until the kernel has taken its
     ///   memory back, a second or so after it is gone from the user's sight.
-    init(folder: String, patience: Double = 3) throws {
-        let path = "\(folder)/run.lock"
+    init(folder: String, name: String = "run.lock", patience: Double = 3) throws {
+        let path = "\(folder)/\(name)"
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
             throw Failure(.inputOutput, "\(path): cannot be opened: \(String(cString: strerror(errno))).")
@@ -26,7 +26,7 @@ final class WorkLock: Sendable {
             throw Failure(
                 .inputOutput,
                 "\(folder): another run is working here\(holder.isEmpty ? "" : " (process \(holder))"). "
-                    + "Wait for it to end, or give this one another --work directory.")
+                    + "Wait for it to end, or give this one another folder.")
         }
         let process = Array("\(getpid())".utf8)
         ftruncate(descriptor, 0)

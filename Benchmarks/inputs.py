@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""The inputs side beside other tools, in turn on one machine, as ratios (higher is better for the kit).
+
+    apt-get install libarchive-tools; pip install pydicom numpy
+    make build && Benchmarks/inputs.py [--patients 60] [--rounds 3] [--threads 2] [--scale 1000,10000,50000] [--folder DIR]
+
+- unpack (with SHA-256 of every member) beside `bsdtar -xf`, and that the bytes are the same;
+- fingerprint beside `find | xargs -P THREADS sha256sum`;
+- catalog beside the original's first script (pydicom, THREADS processes), its time and peak memory at several sizes (links to the same pixels);
+- catalog export of 750,000 rows (a catalog whose rows are copied under new IDs).
+
+Slices are the synthetic competition's at 512 pixels. Medians of wall-clock time; a folder in memory (the default) leaves the disk out.
+"""
+import argparse
+import glob
+import multiprocessing
+import os
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import time
+
+TYPES = ["epidural", "intraparenchymal", "intraventricular", "subarachnoid", "subdural", "any"]
+HERE = os.path.dirname(os.path.abspath(__file__))
+REPRO = os.path.join(HERE, "..", ".build", "release", "repro")
+
+
+def run(*command, shell=False):
+    """Seconds, and peak memory in MB."""
+    before = time.time()
+    process = subprocess.Popen(command[0] if shell else command, shell=shell, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    errors = process.stderr.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        sys.exit(f"{command}: {errors}")
+    return time.time() - before, usage.ru_maxrss / 1000
+
+
+def beside(name, rounds, ours, theirs):
+    times = {"ours": [], "theirs": []}
+    for _ in range(rounds):
+        times["theirs"].append(theirs())
+        times["ours"].append(ours())
+    kit, other = statistics.median(times["ours"]), statistics.median(times["theirs"])
+    print(f"{name:34} {other:8.2f} s  {kit:8.2f} s  {other / kit:6.2f}", flush=True)
+
+
+def archives(folder, patients):
+    """The demo competition at 512 pixels, unpacked and packed in each way."""
+    if not os.path.exists(f"{folder}/in"):
+        run(REPRO, "demo-data", "--out", folder, "--patients", str(patients), "--size", "512")
+        os.rename(f"{folder}/rsna-intracranial-hemorrhage-detection.zip", f"{folder}/deflated.zip")
+        os.makedirs(f"{folder}/in")
+        run("bsdtar", "-xf", f"{folder}/deflated.zip", "-C", f"{folder}/in")
+        run("bsdtar", "--format=zip", "--options=zip:compression=store", "-cf", f"{folder}/stored.zip", "-C", f"{folder}/in", ".")
+        run("bsdtar", "-cf", f"{folder}/plain.tar", "-C", f"{folder}/in", ".")
+        run("bsdtar", "-czf", f"{folder}/gzip.tar.gz", "-C", f"{folder}/in", ".")
+    return ["deflated.zip", "stored.zip", "plain.tar", "gzip.tar.gz"]
+
+
+def unpack(folder, rounds, threads, names):
+    for name in names:
+
+        def ours():
+            shutil.rmtree(f"{folder}/ours", ignore_errors=True)
+            return run(REPRO, "unpack", f"{folder}/{name}", "--into", f"{folder}/ours", "--threads", str(threads))[0]
+
+        def theirs():
+            shutil.rmtree(f"{folder}/theirs", ignore_errors=True)
+            os.makedirs(f"{folder}/theirs")
+            return run("bsdtar", "-xf", f"{folder}/{name}", "-C", f"{folder}/theirs")[0]
+
+        beside(f"unpack {name}, bsdtar", rounds, ours, theirs)
+        run("diff", "-r", "-x", ".repro-*", "-x", "manifest.sha256", f"{folder}/ours", f"{folder}/theirs")
+
+
+def original(path):
+    """What the original's `dicom_to_dataframe` does with a file."""
+    import numpy as np
+    import pydicom
+
+    def first(value):
+        return int(value[0]) if isinstance(value, pydicom.multival.MultiValue) else int(value)
+
+    def statistics_of(name, image):
+        return {f"{name}_max": np.max(image), f"{name}_min": np.min(image), f"{name}_mean": np.mean(image), f"{name}_diff": np.max(image) - np.min(image)}
+
+    def windowed(image, center, width):
+        return np.clip(image, center - width // 2, center + width // 2)
+
+    d = pydicom.dcmread(path)
+    record = {e.keyword: e.value for e in d if e.keyword != "PixelData"}
+    raw = d.pixel_array
+    image = raw * float(d.RescaleSlope) + float(d.RescaleIntercept)
+    record.update(statistics_of("raw", raw))
+    record.update(statistics_of("doctor", windowed(image, first(d.WindowCenter), first(d.WindowWidth))))
+    record.update(statistics_of("custom", windowed(image, 40, 80)))
+    return record
+
+
+def originals(paths, threads):
+    before = time.time()
+    with multiprocessing.Pool(threads) as pool:
+        for _ in pool.imap_unordered(original, paths, chunksize=8):
+            pass
+    return time.time() - before
+
+
+def many(folder, slices, count):
+    """A competition of `count` train slices that are links to a few."""
+    base = f"{folder}/many{count}"
+    if not os.path.exists(f"{base}/stage_2_train.csv"):
+        os.makedirs(f"{base}/stage_2_train", exist_ok=True)
+        with open(f"{base}/stage_2_train.csv", "w") as table:
+            table.write("ID,Label\n")
+            for i in range(count):
+                os.link(slices[i % len(slices)], f"{base}/stage_2_train/ID_{i:09x}.dcm")
+                labels = [int((i * 7 + k * 13) % 11 == 0) for k in range(5)]
+                for name, label in zip(TYPES, labels + [max(labels)]):
+                    table.write(f"ID_{i:09x}_{name},{label}\n")
+    return base
+
+
+def catalog(folder, rounds, threads, scale):
+    slices = [p for p in sorted(glob.glob(f"{folder}/in/*/stage_2_t*/*.dcm")) if os.path.getsize(p) > 500_000]
+    first = many(folder, slices, scale[0])
+
+    def ours(base):
+        shutil.rmtree(f"{folder}/work", ignore_errors=True)
+        return run(REPRO, "catalog", "--input", base, "--work", f"{folder}/work", "--threads", str(threads))
+
+    paths = sorted(glob.glob(f"{first}/stage_2_train/*.dcm"))
+    beside(f"catalog {len(paths)} slices, pydicom", rounds, lambda: ours(first)[0], lambda: originals(paths, threads))
+    for count in scale:
+        seconds, memory = ours(many(folder, slices, count))
+        print(f"catalog of {count} slices: {seconds:.2f} s, {count / seconds:.0f} slices/s, {memory:.0f} MB")
+
+
+def export(folder):
+    """Copies the catalog's rows to 750,000 and exports them."""
+    database = sqlite3.connect(f"{folder}/work/catalog.sqlite")
+    columns = [row[1] for row in database.execute("PRAGMA table_info(slice)")]
+    (count,) = database.execute("SELECT COUNT(*) FROM slice WHERE isKept").fetchone()
+    values = ", ".join("id || '_' || ?" if name == "id" else name for name in columns)
+    for copy in range(750_000 // count):
+        database.execute(f"INSERT OR IGNORE INTO slice SELECT {values} FROM slice WHERE isKept AND instr(id, '__') = 0 AND length(id) = 12", (copy,))
+    database.commit()
+    (count,) = database.execute("SELECT COUNT(*) FROM slice WHERE isKept").fetchone()
+    seconds, memory = run(REPRO, "catalog", "export", "--work", f"{folder}/work", "--split", "train", "--out", f"{folder}/export.csv")
+    print(f"export of {count} rows: {seconds:.2f} s, {memory:.0f} MB")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--patients", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--scale", default="1000,10000,50000")
+    parser.add_argument("--folder", default="/dev/shm/repro-inputs")
+    options = parser.parse_args()
+    folder, threads = options.folder, options.threads
+    os.makedirs(folder, exist_ok=True)
+    names = archives(folder, options.patients)
+    print(f"{'':34} {'other':>10}  {'kit':>10}   ratio")
+    unpack(folder, options.rounds, threads, names)
+    beside(
+        "fingerprint, xargs sha256sum", options.rounds,
+        lambda: run(REPRO, "fingerprint", f"{folder}/in", "--threads", str(threads))[0],
+        lambda: run(f"find {folder}/in -type f -print0 | xargs -0 -P {threads} -n 32 sha256sum", shell=True)[0])
+    catalog(folder, options.rounds, threads, [int(n) for n in options.scale.split(",")])
+    export(folder)
+    shutil.rmtree(folder)
+
+
+main()

@@ -1,0 +1,27 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Feeds the kit's readers with random bytes; `scripts/test-faults` builds and runs it. The sources are the kit's own, by links.
+let package = Package(
+    name: "fuzz",
+    dependencies: [.package(url: "https://github.com/jpsim/Yams", exact: "6.2.2")],
+    targets: [
+        .executableTarget(name: "Fuzz", dependencies: ["Parsers", "Nets", "CFuzzer"]),
+        .target(
+            name: "Parsers", dependencies: ["Nets", "Metrics", "CDICOM", .product(name: "Yams", package: "Yams")]),
+        .target(name: "CFuzzer"),
+        .target(name: "Nets", dependencies: ["CKernels", "COpenBLAS"]),
+        .target(name: "Metrics"),
+        .target(name: "CKernels", cSettings: [.define("NDEBUG")]),
+        .target(
+            name: "CDICOM",
+            linkerSettings: [
+                .linkedLibrary("dcmjpeg"), .linkedLibrary("dcmjpls"), .linkedLibrary("dcmimgle"),
+                .linkedLibrary("dcmdata"), .linkedLibrary("oflog"), .linkedLibrary("ofstd"),
+            ]),
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas"),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c17,
+    cxxLanguageStandard: .cxx17
+)

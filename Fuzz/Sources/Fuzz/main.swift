@@ -1,0 +1,54 @@
+import CFuzzer
+import Foundation
+import Nets
+
+@testable import Parsers
+
+/// Fuzz TARGET [libFuzzer's options] [CORPUS...]: gives a reader random bytes, variations of those in the corpus, until it crashes,
+/// hangs, takes too much memory or the time is up. Whatever the reader answers is right, as long as it answers.
+enum Target: String, CaseIterable {
+    case dicom, labels, recipe, safetensors, torch, predictions
+
+    /// One call of the reader.
+    var feed: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt {
+        switch self {
+        case .dicom: { data, size in attempt { _ = try readImage(in: bytes(data, size), name: "x", repairingWrap: true) } }
+        case .labels: { data, size in attempt { _ = try LabelTable(parsing: bytes(data, size), name: "x", values: .binary) } }
+        case .recipe: { data, size in attempt { try readRecipe(bytes(data, size)) } }
+        case .safetensors: { data, size in attempt { _ = try SafeTensors(parsing: bytes(data, size)) } }
+        case .torch: { data, size in attempt { _ = try TorchCheckpoint(parsing: bytes(data, size)) } }
+        case .predictions: { data, size in attempt { _ = try TestTimePredictions(parsing: bytes(data, size)) } }
+        }
+    }
+}
+
+private func bytes(_ data: UnsafePointer<UInt8>?, _ size: Int) -> [UInt8] {
+    Array(UnsafeBufferPointer(start: data, count: size))
+}
+
+private func readRecipe(_ bytes: [UInt8]) throws {
+    guard let text = String(validating: bytes, as: UTF8.self) else { return }
+    _ = try Recipe(yaml: text, name: "x")
+}
+
+private func attempt(_ body: () throws -> Void) -> CInt {
+    try? body()
+    return 0
+}
+
+guard CommandLine.arguments.count > 1, let target = Target(rawValue: CommandLine.arguments[1]) else {
+    print("usage: Fuzz \(Target.allCases.map(\.rawValue).joined(separator: "|")) [-max_total_time=60] [CORPUS...]")
+    exit(64)
+}
+// libFuzzer reads the arguments without the target's name.
+var arguments: [UnsafeMutablePointer<CChar>?] = ([CommandLine.arguments[0]] + CommandLine.arguments.dropFirst(2)).map { strdup($0) } + [nil]
+var count = CInt(arguments.count - 1)
+let status = arguments.withUnsafeMutableBufferPointer { buffer in
+    var start = buffer.baseAddress
+    return withUnsafeMutablePointer(to: &start) { pointer in
+        pointer.withMemoryRebound(to: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?.self, capacity: 1) {
+            LLVMFuzzerRunDriver(&count, $0, target.feed)
+        }
+    }
+}
+exit(status)

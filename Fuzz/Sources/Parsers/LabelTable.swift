@@ -1,0 +1,1 @@
+../../../Sources/Repro/Catalog/LabelTable.swift

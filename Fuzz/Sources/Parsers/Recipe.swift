@@ -1,0 +1,1 @@
+../../../Sources/Repro/Recipes/Recipe.swift

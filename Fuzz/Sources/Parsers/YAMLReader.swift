@@ -1,0 +1,1 @@
+../../../Sources/Repro/Recipes/YAMLReader.swift

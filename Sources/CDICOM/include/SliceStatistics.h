@@ -1,0 +1,34 @@
+// Statistics of a slice's pixels in one pass, in integers: exact, so that the order of adding does not matter.
+#ifndef SLICE_STATISTICS_H
+#define SLICE_STATISTICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Smallest and largest value, and the sum of all.
+typedef struct {
+    int32_t minimum;
+    int32_t maximum;
+    int64_t sum;
+} ValueRange;
+
+// Bounds that values are clipped to: the upper one wins where they cross, as in numpy's clip.
+typedef struct {
+    int32_t low;
+    int32_t high;
+} ValueWindow;
+
+// Measures `count` pixels: as they are (`raw`), and with `intercept` added clipped to each window (`clipped`). Writes the sums of pixel
+// and intercept to `hounsfield`, cut to 16 bits. Values, intercept and bounds must lie in -100,000 ... 100,000, `count` above 0.
+void slice_measure(const int32_t *pixels, size_t count, int32_t intercept, ValueWindow first, ValueWindow second,
+                   int16_t *hounsfield, ValueRange *raw, ValueRange clipped[2]);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,116 @@
+import CDICOM
+import Foundation
+
+/// The original's statistics of a slice (`dicom_to_dataframe`) and the hash of its image.
+struct SliceMeasurement {
+    /// Of the stored values.
+    let raw: WindowStatistics
+    /// Of the image in Hounsfield units in the brain window, 0...80.
+    let custom: WindowStatistics
+    /// Of the image in the file's own window; nil without one.
+    let doctor: WindowStatistics?
+    /// SHA-256 of the image in Hounsfield units as little-endian 16-bit integers (truncated, clamped), row-major.
+    let hounsfieldSHA256: String
+
+    private static let brainWindow = (center: 40, width: 80)
+
+    init(of slice: DICOMSlice, repairsWrap: Bool) {
+        let header = slice.header
+        let ownWindow = header.windowCenter.flatMap { center in header.windowWidth.map { (center: center, width: $0) } }
+        if let offset = Self.wholeOffset(of: slice, repairsWrap: repairsWrap, window: ownWindow) {
+            self = Self.inIntegers(slice.pixels, offset: offset, ownWindow: ownWindow)
+            return
+        }
+        let units = slice.pixels.map(slice.hounsfieldUnits(repairingWrap: repairsWrap))
+        self.init(
+            raw: WindowStatistics(of: slice.pixels.map(Double.init), low: -.infinity, high: .infinity),
+            custom: WindowStatistics(of: units, center: Self.brainWindow.center, width: Self.brainWindow.width),
+            doctor: ownWindow.map { WindowStatistics(of: units, center: $0.center, width: $0.width) },
+            hounsfieldSHA256: Self.hash(of: units.map { Int16(max(-32_768, min(32_767, $0))) }))
+    }
+
+    private init(raw: WindowStatistics, custom: WindowStatistics, doctor: WindowStatistics?, hounsfieldSHA256: String) {
+        self.raw = raw
+        self.custom = custom
+        self.doctor = doctor
+        self.hounsfieldSHA256 = hounsfieldSHA256
+    }
+
+    /// The offset from stored values to Hounsfield units, if that is all that is between them and integers will do: of nearly every
+    /// CT slice there is. The results are the same, in a twentieth of the time.
+    private static func wholeOffset(of slice: DICOMSlice, repairsWrap: Bool, window: (center: Int, width: Int)?)
+        -> Int32?
+    {
+        let header = slice.header
+        guard header.rescaleSlope == 1, !(repairsWrap && header.hasWrappedPixels), !slice.pixels.isEmpty,
+            header.rescaleIntercept.magnitude <= 30_000, let offset = Int32(exactly: header.rescaleIntercept)
+        else { return nil }
+        if let window, max(window.center.magnitude, window.width.magnitude) > 60_000 { return nil }
+        return offset
+    }
+
+    private static func inIntegers(_ pixels: [Int32], offset: Int32, ownWindow: (center: Int, width: Int)?) -> Self {
+        let windows = [brainWindow, ownWindow ?? brainWindow].map { window in
+            // Python's // rounds down; a shift does too.
+            ValueWindow(
+                low: Int32(window.center - (window.width >> 1)), high: Int32(window.center + (window.width >> 1)))
+        }
+        var whole = ValueRange()
+        var clipped = (ValueRange(), ValueRange())
+        let hounsfield = [Int16](unsafeUninitializedCapacity: pixels.count) { words, filled in
+            withUnsafeMutableBytes(of: &clipped) { ranges in
+                slice_measure(
+                    pixels, pixels.count, offset, windows[0], windows[1], words.baseAddress, &whole,
+                    ranges.assumingMemoryBound(to: ValueRange.self).baseAddress)
+            }
+            filled = pixels.count
+        }
+        return SliceMeasurement(
+            raw: WindowStatistics(whole, count: pixels.count), custom: WindowStatistics(clipped.0, count: pixels.count),
+            doctor: ownWindow == nil ? nil : WindowStatistics(clipped.1, count: pixels.count),
+            hounsfieldSHA256: hash(of: hounsfield))
+    }
+
+    private static func hash(of words: [Int16]) -> String {
+        var hash = Digest.Stream()
+        // This machine's byte order is the hash's, but for the few where it is not.
+        if 1.littleEndian == 1 {
+            words.withUnsafeBytes { hash.update($0) }
+        } else {
+            words.map(\.littleEndian).withUnsafeBytes { hash.update($0) }
+        }
+        return hash.finish()
+    }
+}
+
+/// Maximum, minimum and mean of an image clipped to a window: the original's `apply_window`.
+struct WindowStatistics: Equatable {
+    var max = -Double.infinity
+    var min = Double.infinity
+    var mean = 0.0
+    var spread: Double { max - min }
+
+    /// - Parameter units: the image in Hounsfield units, not empty; it is clipped to center - width // 2 ... center + width // 2.
+    init(of units: [Double], center: Int, width: Int) {
+        // Python's // rounds down; a shift does too.
+        self.init(of: units, low: Double(center - (width >> 1)), high: Double(center + (width >> 1)))
+    }
+
+    init(of units: [Double], low: Double, high: Double) {
+        var sum = 0.0
+        for unit in units {
+            // numpy's clip: the upper bound wins where the two cross.
+            let value = Swift.min(Swift.max(unit, low), high)
+            max = Swift.max(max, value)
+            min = Swift.min(min, value)
+            sum += value
+        }
+        mean = sum / Double(units.count)
+    }
+
+    /// From exact sums.
+    init(_ range: ValueRange, count: Int) {
+        (max, min) = (Double(range.maximum), Double(range.minimum))
+        mean = Double(range.sum) / Double(count)
+    }
+}
