@@ -106,6 +106,21 @@ final class ArchiveReader {
         }
     }
 
+    /// The current member's bytes, of which there are as many as its header says.
+    func memberBytes(count: Int) throws -> [UInt8] {
+        // One byte more, to see whether there are more.
+        let bytes = try [UInt8](unsafeUninitializedCapacity: count + 1) { buffer, filled in
+            while filled <= count {
+                let piece = archive_read_data(archive, buffer.baseAddress?.advanced(by: filled), count + 1 - filled)
+                guard piece >= 0 else { throw damaged("in \(current?.path ?? "a member")") }
+                if piece == 0 { break }
+                filled += piece
+            }
+        }
+        guard bytes.count == count else { throw damaged("in \(current?.path ?? "a member")") }
+        return bytes
+    }
+
     /// A zip cut off between two members reads as a shorter zip; its directory, which comes last, is then missing.
     private func checkEnd() throws {
         guard archive_format(archive) & Self.formatMask == Self.zipFormat else { return }

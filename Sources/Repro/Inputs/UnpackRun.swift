@@ -11,8 +11,6 @@ final class UnpackRun {
     /// Files are written in batches of so many or so many bytes; after each one the journal grows by its records.
     private static let batchFiles = 256
     private static let batchBytes = 256 << 20
-    /// Members of a stream up to this size are gathered in memory and written several at once.
-    private static let largestGathered = 16 << 20
     private static let nestedPrefix = ".repro-nested-"
 
     init(_ unpacker: Unpacker, source: String, destination: UnpackDestination) throws {
@@ -195,29 +193,15 @@ final class UnpackRun {
         if let fatal { throw fatal }
     }
 
-    /// Unpacks an archive that can be read from front to back only: small members are gathered and written several at once.
+    /// Unpacks an archive that can be read from front to back only: small members are gathered and written, several at once, while the
+    /// next ones are read.
     private func unpackStream(
         _ path: String, below folder: String, _ plan: inout UnpackPlan, progress: (Int, Int) -> Void
     ) throws {
         let reader = try ArchiveReader(path: path)
         try checkSpace(for: reader.isCompressed || !entries.isEmpty ? 0 : reader.size)
-        var gathered: [(name: String, bytes: [UInt8])] = []
-        var gatheredBytes = 0
+        let writer = GatheredWriter(root: destination.root, threads: unpacker.threads)
         var prefix: String?
-        func flush() throws {
-            defer { (gathered, gatheredBytes) = ([], 0) }
-            let (files, root) = (gathered, destination.root)
-            let results = mapInParallel(count: files.count, threads: unpacker.threads, workspace: { $0 }) {
-                index, worker in
-                Result {
-                    try UnpackDestination.write(files[index].name, in: root, worker: worker) { append in
-                        try files[index].bytes.withUnsafeBytes(append)
-                    }
-                }
-            }
-            try take(zip(files.map(\.name), results))
-            progress(reader.position >> 20, reader.size >> 20)
-        }
         do {
             while let member = try reader.nextMember() {
                 let below = prefix ?? ArchiveNames.prefix(firstMember: member.path, folder: folder)
@@ -228,32 +212,33 @@ final class UnpackRun {
                     try orRefuse(name) { try destination.makeFolder(name) }
                 } else if let known = journal.vouches(for: name, at: destination.path(name), size: member.size) {
                     keep(name, known)
-                } else if let size = member.size, size <= Self.largestGathered {
-                    var bytes: [UInt8] = []
-                    bytes.reserveCapacity(Int(size))
-                    try reader.readMember { bytes.append(contentsOf: $0) }
-                    try orRefuse(name) {
-                        try destination.prepareFolder(of: name)
-                        gathered.append((name, bytes))
-                        gatheredBytes += bytes.count
-                    }
                 } else {
-                    try orRefuse(name) {
-                        try destination.prepareFolder(of: name)
-                        let entry = try UnpackDestination.write(name, in: destination.root, worker: 0) {
-                            try reader.readMember($0)
-                        }
-                        try take([(name, .success(entry))])
-                    }
+                    try orRefuse(name) { try unpack(member, as: name, from: reader, writer) }
                 }
-                if gathered.count >= Self.batchFiles || gatheredBytes >= Self.batchBytes / 4 { try flush() }
+                guard writer.isFull else { continue }
+                try take(writer.writeBehind())
+                progress(reader.position >> 20, reader.size >> 20)
             }
         } catch {
             // What came before the damage is whole.
-            try flush()
+            try take(writer.finish())
             throw error
         }
-        try flush()
+        try take(writer.finish())
+    }
+
+    private func unpack(
+        _ member: ArchiveReader.Member, as name: String, from reader: ArchiveReader, _ writer: GatheredWriter
+    ) throws {
+        try destination.prepareFolder(of: name)
+        if let size = member.size, size <= GatheredWriter.largest {
+            return writer.add(name, try reader.memberBytes(count: Int(size)))
+        }
+        let number = GatheredWriter.foregroundWorker
+        let entry = try UnpackDestination.write(name, in: destination.root, worker: number) {
+            try reader.readMember($0)
+        }
+        try take([(name, .success(entry))])
     }
 
     private func finish(_ manifestPath: String) throws -> (Unpacker.Report, Manifest) {
