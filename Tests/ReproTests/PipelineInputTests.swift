@@ -71,6 +71,42 @@ import Testing
         #expect(second.hashes == first.hashes)
     }
 
+    @Test("another archive in the same work directory leaves nothing of the one before")
+    func otherArchive() throws {
+        _ = try run("work", archive: archive)
+        let other = try DemoCompetition(settings: DemoSettings(patients: 10, size: 32, seed: 2, threads: 1))
+            .write(to: files["other"]).archive
+        let alone = try run("fresh", archive: other)
+        let after = try run("work", archive: other)
+        #expect(after.made == ["unpack", "catalog"] && after.hashes == alone.hashes)
+        #expect(after.log.contains("files that are not the archive's"))
+        #expect(
+            try Fingerprint.manifest(of: [files["work/inputs"]], threads: 1)
+                == Fingerprint.manifest(of: [files["fresh/inputs"]], threads: 1))
+    }
+
+    @Test("what has been hashed is not read again as long as its size and time stay", arguments: [true, false])
+    func notHashedAgain(isArchive: Bool) throws {
+        _ = try run("first", archive: archive)
+        let source = isArchive ? archive : files["first/inputs"]
+        let work = isArchive ? "first" : "second"
+        let first = try run(work, archive: source)
+        let slices = try #require(try CompetitionFolder.locate(in: files["first/inputs"]).trainFolder)
+        let path = try #require(
+            try FileManager.default.contentsOfDirectory(atPath: slices).min().map { "\(slices)/\($0)" })
+        var status = stat()
+        #expect(stat(path, &status) == 0)
+        // A byte changes and the time is put back: reading it would tell, and nothing reads it.
+        let handle = try #require(FileHandle(forUpdatingAtPath: path))
+        try handle.write(contentsOf: [1])
+        try handle.close()
+        #expect(utimensat(AT_FDCWD, path, [status.st_atim, status.st_mtim], 0) == 0)
+        let second = try run(work, archive: source)
+        #expect(second.made == [] && second.hashes == first.hashes)
+        let manifest = files["first/inputs/manifest.sha256"]
+        #expect(try ProgramRun("fingerprint", files["first/inputs"], "--check", manifest).status == 1)
+    }
+
     @Test("what was skipped is said with its reason")
     func skipped() throws { #expect(try run("work", archive: archive).log.contains("the file ends too early")) }
 
