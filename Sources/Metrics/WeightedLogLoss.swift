@@ -7,9 +7,10 @@ public struct Score: Sendable, Equatable, Codable {
     /// How many slices were scored; a slice is six rows of the file.
     public let count: Int
 
-    init(perType: [Double], count: Int) {
-        self.perType = perType
+    /// - Parameter losses: For each type, the sum of the losses of so many slices.
+    init(losses: [ExactSum], count: Int) {
         self.count = count
+        perType = losses.map { $0.value / Double(count) }
         var weighted = ExactSum()
         var weights = 0.0
         for (loss, type) in zip(perType, HemorrhageType.allCases) {
@@ -73,7 +74,8 @@ public func weightedLogLoss(
     predictions: [Double], truth: [Bool], clip: Double = kaggleClip
 ) throws(ScoringError) -> Score {
     try check(predictions: predictions, truth: truth, clip: clip)
-    return score(of: 0..<truth.count / typeCount, predictions, truth, clip)
+    let slices = 0..<truth.count / typeCount
+    return Score(losses: losses(of: slices, predictions, truth, clip), count: slices.count)
 }
 
 /// Scores out-of-fold predictions: over all slices, and over those of each fold.
@@ -85,28 +87,38 @@ public func weightedLogLoss(
     try check(predictions: predictions, truth: truth, clip: clip)
     let slices = truth.count / typeCount
     guard folds.count == slices else { throw .foldsDiffer(folds: folds.count, slices: slices) }
-    let members = Dictionary(grouping: 0..<slices) { folds[$0] }
-    return FoldedScore(
-        overall: score(of: 0..<slices, predictions, truth, clip),
-        perFold: members.sorted { $0.key < $1.key }.map { ($0.key, score(of: $0.value, predictions, truth, clip)) })
+    var overall = noLosses
+    let members = Dictionary(grouping: 0..<slices) { folds[$0] }.sorted { $0.key < $1.key }
+    let perFold = members.map { fold, slices in
+        let losses = losses(of: slices, predictions, truth, clip)
+        for type in overall.indices { overall[type].add(losses[type]) }
+        return (fold: fold, score: Score(losses: losses, count: slices.count))
+    }
+    return FoldedScore(overall: Score(losses: overall, count: slices), perFold: perFold)
 }
 
 /// The score of knowing nothing but how frequent each type is: every slice gets each type's frequency in `truth`.
 ///
 /// No constant prediction scores lower, so a model has learned something only if it is clearly below this.
 public func constantFrequencyBaseline(truth: [Bool], clip: Double = kaggleClip) throws(ScoringError) -> Score {
+    guard !truth.isEmpty else { throw .noSlices }
+    try check(clip: clip)
     let slices = truth.count / typeCount
-    let frequencies = HemorrhageType.allCases.indices.map { type in
-        Double((0..<slices).count { truth[$0 * typeCount + type] }) / Double(slices)
+    let losses = HemorrhageType.allCases.indices.map { type in
+        let positive = stride(from: type, to: truth.count, by: typeCount).count { truth[$0] }
+        let frequency = min(max(Double(positive) / Double(slices), clip), 1 - clip)
+        var losses = ExactSum()
+        losses.add(-naturalLogarithm(frequency), times: positive)
+        losses.add(-naturalLogarithm(1 - frequency), times: slices - positive)
+        return losses
     }
-    let predictions = [[Double]](repeating: frequencies, count: slices).flatMap { $0 }
-    return try weightedLogLoss(predictions: predictions, truth: truth, clip: clip)
+    return Score(losses: losses, count: slices)
 }
 
 private let typeCount = HemorrhageType.allCases.count
 
 private func check(predictions: [Double], truth: [Bool], clip: Double) throws(ScoringError) {
-    guard clip < 0.5 && 1 - clip < 1 else { throw .clipOutOfRange(clip) }
+    try check(clip: clip)
     guard predictions.count == truth.count && truth.count % typeCount == 0 else {
         throw .sizesDiffer(predictions: predictions.count, truth: truth.count)
     }
@@ -116,16 +128,29 @@ private func check(predictions: [Double], truth: [Bool], clip: Double) throws(Sc
     }
 }
 
-/// The score of the slices with these numbers; there is at least one.
-private func score(of slices: some Collection<Int>, _ predictions: [Double], _ truth: [Bool], _ clip: Double) -> Score {
-    let perType = HemorrhageType.allCases.indices.map { type in
-        var losses = ExactSum()
-        for slice in slices {
-            let row = slice * typeCount + type
-            let probability = min(max(predictions[row], clip), 1 - clip)
-            losses.add(-naturalLogarithm(truth[row] ? probability : 1 - probability))
+private func check(clip: Double) throws(ScoringError) {
+    guard clip < 0.5 && 1 - clip < 1 else { throw .clipOutOfRange(clip) }
+}
+
+private let noLosses = HemorrhageType.allCases.map { _ in ExactSum() }
+
+/// For each type, the sum of the losses of the slices with these numbers; pieces of them are summed at the same time.
+private func losses(
+    of slices: some RandomAccessCollection<Int> & Sendable, _ predictions: [Double], _ truth: [Bool], _ clip: Double
+) -> [ExactSum] {
+    let pieceSize = 1 << 15
+    let pieces = concurrentMap((slices.count + pieceSize - 1) / pieceSize) { piece in
+        var sums = noLosses
+        for slice in slices.dropFirst(piece * pieceSize).prefix(pieceSize) {
+            for type in sums.indices {
+                let row = slice * typeCount + type
+                let probability = min(max(predictions[row], clip), 1 - clip)
+                sums[type].add(-naturalLogarithm(truth[row] ? probability : 1 - probability))
+            }
         }
-        return losses.value / Double(slices.count)
+        return sums
     }
-    return Score(perType: perType, count: slices.count)
+    return pieces.reduce(into: noLosses) { all, piece in
+        for type in all.indices { all[type].add(piece[type]) }
+    }
 }

@@ -22,12 +22,29 @@ struct CSVScanner {
     /// What is wrong with the quoting of the current row.
     private(set) var quotingDefect: String?
 
-    private var position = 0
-    private var nextLine = 1
+    /// Where the next row begins, and its line.
+    private(set) var position = 0
+    private(set) var nextLine = 1
+    private let quotesSpanLines: Bool
 
     init(_ bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes
+        quotesSpanLines = true
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
+    }
+
+    /// A scanner of tables whose rows are single lines, so that reading can begin at any of them: a quoted field ends with its line.
+    init(linesOf bytes: UnsafeRawBufferPointer, from position: Int, line: Int) {
+        self.bytes = bytes
+        quotesSpanLines = false
+        self.position = position
+        nextLine = line
+    }
+
+    /// Goes on at another line.
+    mutating func move(to position: Int, line: Int) {
+        self.position = position
+        nextLine = line
     }
 
     /// Goes to the next row; false at the end of the file, where only blank lines may follow.
@@ -74,7 +91,15 @@ struct CSVScanner {
                 quotingDefect = "a double quote is opened and never closed"
                 break
             }
-            if bytes[position] == Byte.newline { nextLine += 1 }
+            if bytes[position] == Byte.newline || bytes[position] == Byte.return && !quotesSpanLines {
+                guard quotesSpanLines else {
+                    quotingDefect = "a double quote is opened and not closed on the line"
+                    field.end = position
+                    fields.append(field)
+                    return
+                }
+                nextLine += 1
+            }
             if bytes[position] == Byte.quote {
                 guard position + 1 < bytes.count && bytes[position + 1] == Byte.quote else { break }
                 field.hasEscapes = true

@@ -9,8 +9,8 @@ enum DecimalNumber: Equatable {
     /// Reads a decimal number, `[+-]digits[.digits][e[+-]digits]` with a digit on at least one side of the point, to the
     /// nearest double, ties to even.
     ///
-    /// Probabilities (up to 19 significant digits, up to 27 places) are converted by one exact integer division; the rest go
-    /// through the standard library's conversion, which rounds the same way. Neither depends on the locale.
+    /// Probabilities (up to 19 significant digits, up to 27 places) are converted by integer arithmetic; the rest go through
+    /// the standard library's conversion, which rounds the same way. Neither depends on the locale.
     init(_ text: Slice<UnsafeRawBufferPointer>) {
         var rest = text
         guard !rest.isEmpty else {
@@ -49,7 +49,7 @@ enum DecimalNumber: Equatable {
         }
         places -= exponent
         if significant <= 19 && (0...27).contains(places) {
-            let magnitude = Self.quotient(digits, tenToThe: places)
+            let magnitude = digits == 0 ? 0 : Self.exactQuotient(digits, tenToThe: places)
             self = .finite(isNegative ? -magnitude : magnitude)
         } else if let value = Double(String(decoding: text, as: UTF8.self)) {
             self = value.isFinite ? .finite(value) : .notFinite
@@ -78,8 +78,7 @@ enum DecimalNumber: Equatable {
     ///
     /// Both numbers are shifted to have their top bit set, so the 128-by-64-bit quotient has 63 or 64 bits, more than the 53 that
     /// are kept; the remainder decides what the bits cannot. 10^n = 5^n 2^n, and the twos only move the exponent.
-    private static func quotient(_ digits: UInt64, tenToThe places: Int) -> Double {
-        guard digits != 0 else { return 0 }
+    static func exactQuotient(_ digits: UInt64, tenToThe places: Int) -> Double {
         let divisor = powersOfFive[places]
         let dividendShift = digits.leadingZeroBitCount
         let divisorShift = divisor.leadingZeroBitCount
@@ -95,7 +94,7 @@ enum DecimalNumber: Equatable {
         return Double(sign: .plus, exponent: exponent, significand: Double(kept))
     }
 
-    private static let powersOfFive: [UInt64] = (0...27).map { (0..<$0).reduce(1) { power, _ in power * 5 } }
+    static let powersOfFive: [UInt64] = (0...27).map { (0..<$0).reduce(1) { power, _ in power * 5 } }
 }
 
 /// Appends the shortest decimal number that reads back to the same double: `0`, `0.5`, `1e-06`.

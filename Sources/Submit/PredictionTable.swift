@@ -22,19 +22,30 @@ public struct PredictionTable: Sendable, Equatable {
     ///
     /// Values outside [0, 1] are left to ``verify(_:sample:keeping:)`` and to the metric, which clips.
     ///
-    /// - Parameter name: The file's name in messages.
+    /// - Parameters:
+    ///   - name: The file's name in messages.
+    ///   - order: Slices that come first and in this order, if they are in the file. A table that is to be matched with another
+    ///     is best read in the order of that one: matching then costs nothing.
     /// - Throws: ``TableError`` with every problem and its line.
-    public init(parsing bytes: some Collection<UInt8>, name: String) throws(TableError) {
-        let reading = TableReading(bytes, duplicatesAllowed: false)
+    public init(
+        parsing bytes: some Collection<UInt8>, name: String, order: SliceIndex? = nil
+    ) throws(TableError) {
+        let reading = TableReading(bytes, duplicatesAllowed: false, order: order)
         guard reading.problems.isEmpty else { throw TableError(name: name, reading.problems) }
-        self.init(sliceIDs: reading.sliceIDs, values: reading.values)
+        let slices = reading.sliceIDs.indices
+        if slices.allSatisfy(reading.isPresent) {
+            self.init(sliceIDs: reading.sliceIDs, values: reading.values)
+        } else {
+            let present = slices.filter(reading.isPresent)
+            self.init(sliceIDs: present.map { reading.sliceIDs[$0] }, values: gather(present, from: reading.values))
+        }
     }
 
     /// The table as CSV: the header, then slice after slice, the types in file order, each number in its shortest form.
     public func csv() -> [UInt8] {
-        var bytes = Array("ID,Label\n".utf8)
-        bytes.reserveCapacity(bytes.count + values.count * 45)
-        for slice in sliceIDs.indices { appendRows(of: slice, to: &bytes) }
+        var bytes = header
+        bytes.reserveCapacity(header.count + values.count * 45)
+        forEachPiece(of: Array(sliceIDs.indices)) { bytes += $0 }
         return bytes
     }
 
@@ -44,16 +55,25 @@ public struct PredictionTable: Sendable, Equatable {
     /// spelling of their numbers.
     public func contentHash() -> String {
         var hash = SHA256()
-        var piece = Array("ID,Label\n".utf8)
-        for slice in sliceIDs.indices.sorted(by: { sliceIDs[$0] < sliceIDs[$1] }) {
-            appendRows(of: slice, to: &piece)
-            if piece.count > 1 << 16 {
-                hash.update(data: piece)
-                piece.removeAll(keepingCapacity: true)
-            }
-        }
-        hash.update(data: piece)
+        hash.update(data: header)
+        forEachPiece(of: ascendingByID(sliceIDs)) { hash.update(data: $0) }
         return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    /// Passes the rows of these slices on as text, piece by piece; a few pieces are made at the same time.
+    private func forEachPiece(of slices: [Int], _ body: ([UInt8]) -> Void) {
+        let pieceSize = 4096
+        let pieces = (slices.count + pieceSize - 1) / pieceSize
+        for first in stride(from: 0, to: pieces, by: 16) {
+            let texts = concurrentMap(min(16, pieces - first)) { piece in
+                let start = (first + piece) * pieceSize
+                var bytes: [UInt8] = []
+                bytes.reserveCapacity(pieceSize * typeCount * 45)
+                for slice in slices[start..<min(start + pieceSize, slices.count)] { appendRows(of: slice, to: &bytes) }
+                return bytes
+            }
+            texts.forEach(body)
+        }
     }
 
     /// The values of these slices, in their order, six for each.
@@ -61,22 +81,17 @@ public struct PredictionTable: Sendable, Equatable {
     /// - Throws: ``TableError`` that names slices without a prediction.
     public func values(for wanted: [String], name: String) throws(TableError) -> [Double] {
         if wanted == sliceIDs { return values }
-        let rows = rowNumbers()
-        let missing = wanted.filter { rows[$0] == nil }
-        guard missing.isEmpty else {
+        let rows = SliceIndex(sliceIDs)
+        guard let found = rows.numbers(of: wanted) else {
+            let missing = wanted.filter { rows[$0] == nil }
             let slices = missing.count == 1 ? "slice has" : "slices have"
             throw TableError(name: name, .missingSlice, "\(missing.count) \(slices) no prediction: \(listing(missing))")
         }
-        return wanted.flatMap { id in rows[id].map { values[$0 * typeCount..<($0 + 1) * typeCount] } ?? [] }
+        return gather(found, from: values)
     }
 
     /// Whether a text can be a slice's ID: letters, digits, `_`, `-` and `.` only.
     public static func isSliceID(_ text: String) -> Bool { !text.isEmpty && text.utf8.allSatisfy(isIDByte) }
-
-    /// The number of each slice's row of six.
-    func rowNumbers() -> [String: Int] {
-        Dictionary(zip(sliceIDs, sliceIDs.indices)) { first, _ in first }
-    }
 
     private func appendRows(of slice: Int, to bytes: inout [UInt8]) {
         for (type, name) in typeSuffixes.enumerated() {
@@ -87,6 +102,8 @@ public struct PredictionTable: Sendable, Equatable {
         }
     }
 }
+
+private let header = Array("ID,Label\n".utf8)
 
 /// What stands between a slice's ID and the value: `_epidural,`.
 private let typeSuffixes = HemorrhageType.allCases.map { Array("_\($0.rawValue),".utf8) }

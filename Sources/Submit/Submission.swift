@@ -13,7 +13,7 @@ public func submission(
     filling sample: PredictionTable, with predictions: PredictionTable, clip: Double
 ) throws(TableError) -> (table: PredictionTable, filledSlices: Int) {
     try check(clip: clip, for: "submission")
-    let rows = predictions.rowNumbers()
+    let rows = SliceIndex(predictions.sliceIDs)
     let found = sample.sliceIDs.map { rows[$0] }
     let predicted = found.compactMap { $0 }.flatMap { predictions.values[$0 * typeCount..<($0 + 1) * typeCount] }
     guard let smallest = predicted.min() else {

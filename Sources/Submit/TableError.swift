@@ -71,7 +71,7 @@ public struct TableError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 /// Collects problems: counts all of them, keeps the first of each kind.
-struct ProblemLog {
+struct ProblemLog: Sendable {
     /// How many problems of each kind are kept; the messages of the rest are never made.
     private let kept: Int
     private(set) var problems: [TableProblem] = []
@@ -86,6 +86,18 @@ struct ProblemLog {
         let count = counts[kind, default: 0]
         counts[kind] = count + 1
         if count < kept { problems.append(TableProblem(kind, line: line, message())) }
+    }
+
+    /// Adds the problems of a part of the file, whose lines count from 0 at `firstLine`.
+    mutating func merge(_ part: ProblemLog, linesFrom firstLine: Int) {
+        var room: [TableProblem.Kind: Int] = [:]
+        for kind in part.counts.keys { room[kind] = kept - min(kept, counts[kind, default: 0]) }
+        for problem in part.problems {
+            guard let left = room[problem.kind], left > 0 else { continue }
+            room[problem.kind] = left - 1
+            problems.append(TableProblem(problem.kind, line: problem.line.map { $0 + firstLine }, problem.message))
+        }
+        counts.merge(part.counts, uniquingKeysWith: +)
     }
 
     /// Puts the problems in the order of their lines; those without a line come last, in the order in which they were found.

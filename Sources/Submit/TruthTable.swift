@@ -1,9 +1,10 @@
 import Metrics
 
 /// The labels of a set of slices: for each, which of the six types it shows.
-public struct TruthTable: Sendable, Equatable {
+public struct TruthTable: Sendable {
     /// The slices in order of first appearance in the file; each occurs once.
-    public let sliceIDs: [String]
+    public var sliceIDs: [String] { slices.ids }
+    public let slices: SliceIndex
     /// Six labels for each slice, in `HemorrhageType.allCases` order, slice after slice.
     public let labels: [Bool]
     /// How many rows repeated an earlier one: 24 in Kaggle's training labels, which list four slices twice.
@@ -14,14 +15,16 @@ public struct TruthTable: Sendable, Equatable {
     /// - Throws: ``TableError`` with every problem and its line; contradicting duplicates and labels but 0 and 1 are refused.
     public init(parsing bytes: some Collection<UInt8>, name: String) throws(TableError) {
         var reading = TableReading(bytes, duplicatesAllowed: true)
-        for (row, value) in reading.values.enumerated() where value != 0 && value != 1 && !value.isNaN {
+        for row in reading.values.indices {
+            let value = reading.values[row]
+            if value == 0 || value == 1 || value.isNaN { continue }
             let (line, id) = (reading.lines[row], reading.rowID(row))
             reading.problems.add(
                 .malformedValue, line: line, "the label of \(id) is \(shortest(value)); a true label is 0 or 1")
         }
         reading.problems.sortByLine()
         guard reading.problems.isEmpty else { throw TableError(name: name, reading.problems) }
-        sliceIDs = reading.sliceIDs
+        slices = reading.slices
         labels = reading.values.map { $0 == 1 }
         duplicateRows = reading.identicalDuplicates
     }
@@ -31,12 +34,12 @@ public struct TruthTable: Sendable, Equatable {
     /// - Throws: ``TableError`` that names slices without labels.
     public func labels(for wanted: [String], name: String) throws(TableError) -> [Bool] {
         if wanted == sliceIDs { return labels }
-        let rows = Dictionary(uniqueKeysWithValues: zip(sliceIDs, sliceIDs.indices))
-        let missing = wanted.filter { rows[$0] == nil }
-        guard missing.isEmpty else {
+        let rows = slices
+        guard let found = rows.numbers(of: wanted) else {
+            let missing = wanted.filter { rows[$0] == nil }
             let slices = missing.count == 1 ? "slice has" : "slices have"
             throw TableError(name: name, .missingSlice, "\(missing.count) \(slices) no labels: \(listing(missing))")
         }
-        return wanted.flatMap { id in rows[id].map { labels[$0 * typeCount..<($0 + 1) * typeCount] } ?? [] }
+        return gather(found, from: labels)
     }
 }

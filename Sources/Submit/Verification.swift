@@ -26,70 +26,75 @@ public struct Verification: Sendable, Equatable {
 ///   - bytes: The submission's file.
 ///   - kept: How many problems of each kind are kept; all are counted.
 public func verify(_ bytes: some Collection<UInt8>, sample: PredictionTable, keeping kept: Int = .max) -> Verification {
-    let reading = TableReading(bytes, duplicatesAllowed: false, problems: ProblemLog(keeping: kept))
+    var reading = TableReading(
+        bytes, duplicatesAllowed: false, problems: ProblemLog(keeping: kept), order: SliceIndex(sample.sliceIDs))
     var problems = reading.problems
     let isTable = problems.isEmpty
     let isReadable = problems.counts[.header] == nil
     var notes: [String] = []
     if isReadable {
-        checkSlices(of: reading, against: sample, &problems)
-        checkValues(of: reading, &problems)
-        notes = orderNotes(on: reading, sample)
+        checkSlices(of: &reading, expected: sample.sliceIDs.count, &problems)
+        checkValues(of: &reading, &problems)
+        notes = orderNotes(on: &reading, expected: sample.sliceIDs.count)
     }
-    if isTable {
-        let table = PredictionTable(sliceIDs: reading.sliceIDs, values: reading.values)
-        if Set(table.sliceIDs) == Set(sample.sliceIDs), let values = try? table.values(for: sample.sliceIDs, name: ""),
-            values == sample.values
-        {
-            problems.add(.equalsSample, "every value equals the sample's: this is the sample submission itself")
-        }
+    let present = reading.sliceIDs.indices.filter(reading.isPresent)
+    if isTable && problems.counts[.extraSlice] == nil && problems.counts[.missingSlice] == nil
+        && reading.values == sample.values
+    {
+        problems.add(.equalsSample, "every value equals the sample's: this is the sample submission itself")
     }
     problems.sortByLine()
     return Verification(
-        slices: reading.sliceIDs.count, problems: problems.problems, counts: problems.counts, notes: notes,
+        slices: present.count, problems: problems.problems, counts: problems.counts, notes: notes,
         contentHash: isTable
-            ? PredictionTable(sliceIDs: reading.sliceIDs, values: reading.values).contentHash() : nil)
+            ? PredictionTable(
+                sliceIDs: present.map { reading.sliceIDs[$0] }, values: gather(present, from: reading.values)
+            ).contentHash() : nil)
 }
 
-private func checkSlices(of reading: TableReading, against sample: PredictionTable, _ problems: inout ProblemLog) {
-    let expected = Set(sample.sliceIDs)
-    for (slice, id) in reading.sliceIDs.enumerated() where !expected.contains(id) {
+/// - Parameter expected: How many slices the sample has; they are the reading's first.
+private func checkSlices(of reading: inout TableReading, expected: Int, _ problems: inout ProblemLog) {
+    for slice in expected..<reading.sliceIDs.count {
         let lines = reading.lines[slice * typeCount..<(slice + 1) * typeCount].filter { $0 > 0 }
-        problems.add(.extraSlice, line: lines.min(), "slice \(id) is not in the sample")
+        problems.add(.extraSlice, line: lines.min(), "slice \(reading.sliceIDs[slice]) is not in the sample")
     }
-    let present = Set(reading.sliceIDs)
-    for id in sample.sliceIDs where !present.contains(id) {
-        problems.add(.missingSlice, "slice \(id) of the sample is missing")
+    for slice in 0..<expected where !reading.isPresent(slice) {
+        problems.add(.missingSlice, "slice \(reading.sliceIDs[slice]) of the sample is missing")
     }
 }
 
-private func checkValues(of reading: TableReading, _ problems: inout ProblemLog) {
-    for (row, value) in reading.values.enumerated() where value < 0 || value > 1 {
+private func checkValues(of reading: inout TableReading, _ problems: inout ProblemLog) {
+    for row in reading.values.indices {
+        let value = reading.values[row]
+        guard value < 0 || value > 1 else { continue }
         problems.add(
             .outOfRange, line: reading.lines[row],
             "the value \(shortest(value)) of \(reading.rowID(row)) is not a probability from 0 to 1")
     }
-    guard reading.sliceIDs.count > 1 else { return }
+    let (values, present) = (reading.values, reading.sliceIDs.indices.filter(reading.isPresent))
+    guard let first = present.first, present.count > 1 else { return }
     for (type, name) in HemorrhageType.allCases.enumerated() {
-        let first = reading.values[type]
-        let isConstant = stride(from: type, to: reading.values.count, by: typeCount)
-            .allSatisfy { reading.values[$0] == first }
-        if isConstant {
-            problems.add(.constantColumn, "every slice has the same value, \(shortest(first)), for \(name.rawValue)")
-        }
+        let value = values[first * typeCount + type]
+        guard present.allSatisfy({ values[$0 * typeCount + type] == value }) else { continue }
+        problems.add(.constantColumn, "every slice has the same value, \(shortest(value)), for \(name.rawValue)")
     }
 }
 
-private func orderNotes(on reading: TableReading, _ sample: PredictionTable) -> [String] {
+private func orderNotes(on reading: inout TableReading, expected: Int) -> [String] {
     var notes: [String] = []
-    let different = zip(reading.sliceIDs, sample.sliceIDs).enumerated().first { $1.0 != $1.1 }
-    if let (slice, ids) = different, Set(sample.sliceIDs).contains(ids.0) {
-        let line = reading.lines[slice * typeCount..<(slice + 1) * typeCount].filter { $0 > 0 }.min() ?? 0
+    let lines = reading.lines
+    let firstLines = (0..<expected).compactMap { slice in
+        lines[slice * typeCount..<(slice + 1) * typeCount].filter { $0 > 0 }.min()
+    }
+    if let line = zip(firstLines, firstLines.sorted()).first(where: { $0 != $1 })?.1 {
         notes.append(
             "from line \(line) on, the slices are in another order than in the sample; Kaggle matches rows by ID")
     }
-    let written = reading.lines.filter { $0 > 0 }
-    if zip(written, written.dropFirst()).contains(where: { $0 > $1 }) {
+    let isInterleaved = stride(from: 0, to: lines.count, by: typeCount).contains { first in
+        let written = lines[first..<first + typeCount].filter { $0 > 0 }
+        return zip(written, written.dropFirst()).contains { $0 + 1 != $1 }
+    }
+    if isInterleaved {
         let order = HemorrhageType.allCases.map(\.rawValue).joined(separator: ", ")
         notes.append(
             "the rows of a slice do not all follow each other in the order \(order); Kaggle matches rows by ID")

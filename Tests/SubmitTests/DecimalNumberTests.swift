@@ -5,7 +5,16 @@ import Testing
 @Suite("decimal numbers")
 struct DecimalNumberTests {
     private func read(_ text: String) -> DecimalNumber {
-        Array(text.utf8).withUnsafeBytes { DecimalNumber($0[...]) }
+        let number = Array(text.utf8).withUnsafeBytes { DecimalNumber($0[...]) }
+        // Where the fast reader takes a number, it is the same one.
+        let padded = Array(text.utf8) + [UInt8(ascii: "\n")] + Array(repeating: 0, count: PlainNumberReader.plainReach)
+        padded.withUnsafeBytes { bytes in
+            guard let start = bytes.baseAddress, let (value, end) = PlainNumberReader().plain(at: start),
+                end == start + text.utf8.count
+            else { return }
+            #expect(number == .finite(value), "\(text)")
+        }
+        return number
     }
 
     @Test("300,000 random doubles written in the shortest form read back to the same bits")

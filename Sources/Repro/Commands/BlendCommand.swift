@@ -7,14 +7,20 @@ struct BlendCommand: ParsableCommand {
         commandName: "blend",
         abstract: "Average prediction files with weights, matching rows by ID.",
         discussion: """
-            All files must have the same slices; the result has the order of the first. The original's blend, clipped as its
-            submissions are:
+            All files must have the same slices; the result has the order of the first. Files joined with commas are averaged
+            first and count as one, as the original averaged the folds of each backbone. Its blend, clipped as its submissions are:
 
             repro blend resnet34.csv se_resnext50.csv efficientnet-b3.csv --weights 0.15,0.5,0.35 --clip 1e-6 --out blend.csv
+            repro blend a0.csv,a1.csv b0.csv,b1.csv --weights 0.4,0.6 --out blend.csv
             """)
 
-    @Argument(help: "The prediction files (CSV, ID,Label); - for standard input.")
+    @Argument(help: "The prediction files (CSV, ID,Label), or lists of them with commas; - for standard input.")
     var tables: [String]
+
+    @Option(
+        help: ArgumentHelp(
+            "The kind of mean: \(BlendMean.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "kind"))
+    var mean = BlendMean.arithmetic
 
     @Option(
         help: ArgumentHelp(
@@ -44,13 +50,15 @@ struct BlendCommand: ParsableCommand {
     }
 
     func run() throws {
-        try InputBytes.checkAtMostOneStandardInput(tables)
+        let parts = tables.map(Self.files)
+        try InputBytes.checkAtMostOneStandardInput(parts.flatMap { $0 })
         let weights = try parsedWeights()
-        let names = tables.map(InputBytes.name)
-        let blended = try blend(
-            try zip(tables, names).map { try PredictionTable(parsing: InputBytes.read($0), name: $1) },
-            weights: weights,
-            clip: clip, names: names)
+        var blender = Blender(mean)
+        for (part, weight) in zip(parts, weights) {
+            let table = try Self.average(part, order: blender.order)
+            try blender.add(table, weight: weight, name: part.map(InputBytes.name).joined(separator: ","))
+        }
+        let blended = blender.result(clip: clip)
         guard out != "-" else {
             return try FileHandle.standardOutput.write(contentsOf: Data(blended.csv()))
         }
@@ -59,7 +67,27 @@ struct BlendCommand: ParsableCommand {
             out: out, slices: blended.sliceIDs.count, weights: weights, contentHash: blended.contentHash())
         if json { return Console.result(try JSON.encode(report)) }
         Console.result(
-            "\(out): \(tables.count) files blended, \(report.slices) slices, content SHA-256 \(report.contentHash)")
+            "\(out): \(parts.flatMap { $0 }.count) files blended, \(report.slices) slices, content SHA-256 \(report.contentHash)"
+        )
+    }
+
+    /// The files of an argument: itself, or those that it lists.
+    static func files(_ argument: String) -> [String] {
+        guard argument.contains(","), !FileManager.default.fileExists(atPath: argument) else { return [argument] }
+        return argument.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    }
+
+    /// The plain mean of some files, of which no two are held at the same time.
+    static func average(_ files: [String], order: SliceIndex?) throws -> PredictionTable {
+        var blender = Blender()
+        for (file, weight) in zip(files, equalWeights(files.count)) {
+            let name = InputBytes.name(file)
+            let table = try PredictionTable(
+                parsing: InputBytes.read(file), name: name, order: order ?? blender.order)
+            if files.count == 1 { return table }
+            try blender.add(table, weight: weight, name: name)
+        }
+        return blender.result()
     }
 
     private func parsedWeights() throws -> [Double] {
@@ -80,3 +108,5 @@ struct BlendCommand: ParsableCommand {
         return parsed
     }
 }
+
+extension BlendMean: ExpressibleByArgument {}

@@ -47,8 +47,8 @@ struct ScoreCommand: ParsableCommand {
     func makeReport() throws -> ScoreReport {
         try InputBytes.checkAtMostOneStandardInput([predictions, truth] + [folds, leaderboard].compactMap { $0 })
         let name = InputBytes.name(predictions)
-        let predicted = try PredictionTable(parsing: InputBytes.read(predictions), name: name)
         let labels = try TruthTable(parsing: InputBytes.read(truth), name: InputBytes.name(truth))
+        let predicted = try PredictionTable(parsing: InputBytes.read(predictions), name: name, order: labels.slices)
         let folds = try self.folds.map { path in
             try FoldTable(parsing: InputBytes.read(path), name: InputBytes.name(path)).foldsPresent(
                 in: predicted, name: path)

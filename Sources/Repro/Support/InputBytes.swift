@@ -1,11 +1,12 @@
 import Foundation
 
-/// The bytes of what a command was given as an input: a file, or standard input for "-".
+/// The bytes of what a command was given as an input: a file, or standard input for "-"; unpacked, if it is a `.gz` or `.zip`.
 enum InputBytes {
+    /// - Throws: ``Failure``: `inputMissing` if the file cannot be read, `badInput` if it is compressed and damaged.
     static func read(_ path: String) throws -> Data {
         if path == "-" {
-            guard let bytes = try FileHandle.standardInput.readToEnd() else { return Data() }
-            return bytes
+            let bytes = try FileHandle.standardInput.readToEnd() ?? Data()
+            return try CompressedInput.unpacked(bytes, name: name(path))
         }
         var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
@@ -14,11 +15,26 @@ enum InputBytes {
         guard !isDirectory.boolValue else {
             throw Failure(.inputMissing, "\(path): is a folder; expected a file.")
         }
-        do {
-            return try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
-        } catch {
+        guard let bytes = mapped(path) ?? FileManager.default.contents(atPath: path) else {
             throw Failure(.inputMissing, "\(path): cannot be read. Check that it is readable.")
         }
+        return try CompressedInput.unpacked(bytes, name: path)
+    }
+
+    /// A file's pages themselves, without a copy; nil of what cannot be mapped, such as a pipe or an empty file.
+    private static func mapped(_ path: String) -> Data? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else {
+            return nil
+        }
+        let count = Int(status.st_size)
+        guard let pages = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), pages != MAP_FAILED else {
+            return nil
+        }
+        return Data(bytesNoCopy: pages, count: count, deallocator: .unmap)
     }
 
     /// What an input is called in messages.

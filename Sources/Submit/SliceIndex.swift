@@ -1,0 +1,180 @@
+/// The slices of a table, numbered in the order in which they were entered, and the way back from an ID to its number.
+///
+/// An open-addressing hash table whose slots hold the ID's key and the slice's number. The IDs of Kaggle's files are their own keys,
+/// so that a look-up touches one slot and nothing else; other IDs are compared as text where their keys agree.
+public struct SliceIndex: Sendable {
+    public private(set) var ids: [String]
+    /// 0 where empty; else the key in the upper 37 bits, and below it the slice's number plus one.
+    private var slots: [UInt64]
+
+    init(expecting count: Int = 0) {
+        ids = []
+        ids.reserveCapacity(count)
+        slots = Array(repeating: 0, count: Self.slotCount(for: count))
+    }
+
+    /// An index of these IDs; of one that is there twice, the first place counts.
+    public init(_ ids: [String]) {
+        self.init(expecting: ids.count)
+        for id in ids where !enter(id, key: SliceKey(id)).isNew { self.ids.append(id) }
+    }
+
+    subscript(id: String) -> Int? { find(SliceKey(id)) { ids[$0] == id }.number }
+
+    /// The numbers of these IDs; nil if one of them is not there.
+    func numbers(of wanted: [String]) -> [Int]? {
+        var numbers: [Int] = []
+        numbers.reserveCapacity(wanted.count)
+        for id in wanted {
+            guard let number = self[id] else { return nil }
+            numbers.append(number)
+        }
+        return numbers
+    }
+
+    /// The number of an ID, which is entered if it is new.
+    mutating func enter(_ id: String, key: SliceKey) -> (number: Int, isNew: Bool) {
+        let (known, slot) = find(key) { ids[$0] == id }
+        if let known { return (known, false) }
+        slots[slot] = key.bits << Self.numberBits | UInt64(ids.count + 1)
+        ids.append(id)
+        if ids.count * 2 > slots.count { grow() }
+        return (ids.count - 1, true)
+    }
+
+    /// The number of an ID that is given as it stands in a file.
+    func number(of id: UnsafeRawBufferPointer, key: SliceKey) -> Int? { find(key) { has(id, at: $0) }.number }
+
+    /// Whether the slice of this number exists and has the ID that is given as it stands in a file.
+    func has(_ id: UnsafeRawBufferPointer, at number: Int) -> Bool {
+        guard number < ids.count else { return false }
+        var known = ids[number]
+        return known.withUTF8 { $0.count == id.count && $0.elementsEqual(id) }
+    }
+
+    /// The number of a key for which `isSame` holds, or the free slot where it belongs.
+    @inline(__always)
+    private func find(_ key: SliceKey, isSame: (Int) -> Bool) -> (number: Int?, slot: Int) {
+        let mask = slots.count - 1
+        var slot = key.place & mask
+        while slots[slot] != 0 {
+            if slots[slot] >> Self.numberBits == key.bits {
+                let number = Int(slots[slot] & Self.numberMask) - 1
+                if key.isExact || isSame(number) { return (number, slot) }
+            }
+            slot = (slot + 1) & mask
+        }
+        return (nil, slot)
+    }
+
+    private mutating func grow() {
+        let old = slots
+        slots = Array(repeating: 0, count: old.count * 2)
+        let mask = slots.count - 1
+        for entry in old where entry != 0 {
+            var slot = SliceKey(bits: entry >> Self.numberBits).place & mask
+            while slots[slot] != 0 { slot = (slot + 1) & mask }
+            slots[slot] = entry
+        }
+    }
+
+    /// 134 million slices.
+    private static let numberBits: UInt64 = 27
+    private static let numberMask: UInt64 = 1 << numberBits - 1
+
+    /// A power of two that leaves at least half of the slots empty.
+    private static func slotCount(for count: Int) -> Int {
+        var slots = 16
+        while slots < count * 2 { slots *= 2 }
+        return slots
+    }
+}
+
+/// 37 bits of a slice's ID: all of it if it is `ID_` and nine hexadecimal digits, as Kaggle's are, and a hash of it otherwise.
+struct SliceKey: Sendable {
+    fileprivate let bits: UInt64
+
+    /// Whether no other ID has this key.
+    fileprivate var isExact: Bool { bits < Self.hashed }
+    private static let hashed: UInt64 = 1 << 36
+
+    fileprivate init(bits: UInt64) { self.bits = bits }
+
+    init(_ id: String) {
+        var id = id
+        self = id.withUTF8 { SliceKey(UnsafeRawBufferPointer($0)) }
+    }
+
+    init(_ id: UnsafeRawBufferPointer) {
+        bits = Self.number(id) ?? Self.hash(id) >> 28 | Self.hashed
+    }
+
+    /// Where a table begins to look for the key. Another place in every process, so that no file can be made to fall into one slot;
+    /// the numbers of slices do not depend on it.
+    @inline(__always)
+    fileprivate var place: Int { Int(truncatingIfNeeded: Self.mix(bits ^ Self.seed)) }
+
+    /// The nine digits of `ID_0002081b6` as a number.
+    @inline(__always)
+    private static func number(_ id: UnsafeRawBufferPointer) -> UInt64? {
+        guard id.count == 12, id[0] == UInt8(ascii: "I"), id[1] == UInt8(ascii: "D"), id[2] == UInt8(ascii: "_") else {
+            return nil
+        }
+        var number: UInt64 = 0
+        for position in 3..<12 {
+            let byte = id[position]
+            let digit = byte &- UInt8(ascii: "0")
+            let letter = byte &- UInt8(ascii: "a")
+            guard digit < 10 || letter < 6 else { return nil }
+            number = number << 4 | UInt64(digit < 10 ? digit : letter + 10)
+        }
+        return number
+    }
+
+    /// Eight bytes at a time, mixed by the two halves of a full multiplication.
+    private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        var hash = seed ^ UInt64(bytes.count)
+        var position = 0
+        while position + 8 <= bytes.count {
+            hash = mix(hash ^ bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+            position += 8
+        }
+        var rest: UInt64 = 0
+        while position < bytes.count {
+            rest = rest << 8 | UInt64(bytes[position])
+            position += 1
+        }
+        return mix(hash ^ rest)
+    }
+
+    private static let seed = UInt64.random(in: .min ... .max)
+
+    @inline(__always)
+    private static func mix(_ value: UInt64) -> UInt64 {
+        let product = value.multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
+        return product.high ^ product.low
+    }
+}
+
+/// The six values of each of these slices, slice after slice.
+func gather<Value>(_ slices: [Int], from values: [Value]) -> [Value] {
+    var gathered: [Value] = []
+    gathered.reserveCapacity(slices.count * typeCount)
+    for slice in slices { gathered += values[slice * typeCount..<(slice + 1) * typeCount] }
+    return gathered
+}
+
+/// The places of IDs in ascending order of their bytes, as `String` compares ASCII.
+///
+/// The first eight bytes after what all IDs begin with are compared as one number, which leaves few pairs to compare as text.
+func ascendingByID(_ ids: [String]) -> [Int] {
+    var common = ids.first?.utf8.count ?? 0
+    for id in ids { common = zip(id.utf8, ids[0].utf8.prefix(common)).prefix { $0 == $1 }.count }
+    let keys = ids.indices.map { place in
+        var key: UInt64 = 0
+        for byte in ids[place].utf8.dropFirst(common).prefix(8) { key = key << 8 | UInt64(byte) }
+        key <<= UInt64(8 * (8 - min(8, ids[place].utf8.count - common)))
+        return (key: key, place: place)
+    }
+    return keys.sorted { $0.key != $1.key ? $0.key < $1.key : ids[$0.place] < ids[$1.place] }.map(\.place)
+}

@@ -1,0 +1,300 @@
+import Metrics
+
+/// What a run of lines of an `ID,Label` file holds, before it is known which slices other lines hold.
+///
+/// Chunks are parsed independently of each other, at the same time; ``TableReading`` joins them in the order of the file.
+struct TableChunk: Sendable {
+    /// Rows of one slice that stand on consecutive lines.
+    struct Run: Sendable {
+        let slice: Slice
+        /// The number of the first row within the chunk, and the line it stands on, from 0 at the chunk's first.
+        let firstRow: Int
+        let firstLine: Int
+    }
+
+    /// The slice of a run: its number, if the reader was given an index that has it.
+    enum Slice: Sendable {
+        case known(Int)
+        case new(id: String, key: SliceKey)
+    }
+
+    fileprivate(set) var runs: [Run] = []
+    /// The type of each row, as its place in `HemorrhageType.allCases`.
+    fileprivate(set) var types: [UInt8] = []
+    /// The value of each row; NaN where it is unusable.
+    fileprivate(set) var values: [Double] = []
+    /// What is wrong with single lines; these count from 0 at the chunk's first.
+    fileprivate(set) var problems: ProblemLog
+    fileprivate(set) var lineCount = 0
+
+    /// Parses the lines that begin in a range of a file, which ends at a line's end.
+    ///
+    /// - Parameter known: Slices that have numbers already.
+    init(linesIn range: Range<Int>, of bytes: UnsafeRawBufferPointer, known: SliceIndex, problems: ProblemLog) {
+        self.problems = problems
+        var parser = ChunkParser(range, of: bytes, known: known, into: self)
+        parser.parse()
+        self = parser.chunk
+    }
+
+    /// The rows of a run, by their numbers within the chunk.
+    func rows(ofRun run: Int) -> Range<Int> {
+        runs[run].firstRow..<(run + 1 < runs.count ? runs[run + 1].firstRow : values.count)
+    }
+}
+
+/// Walks over the lines of a chunk: plain rows by their bytes, all others by way of ``CSVScanner``.
+private struct ChunkParser {
+    var chunk: TableChunk
+    private let bytes: UnsafeRawBufferPointer
+    private let end: Int
+    private var position: Int
+    private var line = 0
+    private var scanner: CSVScanner
+    /// Where the slice ID of the row before stands; rows of a slice nearly always follow each other.
+    private var current = 0..<0
+    /// Whether the next row may belong to the last run: it is on the line after it.
+    private var isRunOpen = false
+    private let numbers = PlainNumberReader()
+    private let known: SliceIndex
+    /// The known slice that comes next if the file has the index's order, and whether it looks as if it had.
+    private var expected = 0
+    private var isInOrder = false
+
+    init(_ range: Range<Int>, of bytes: UnsafeRawBufferPointer, known: SliceIndex, into chunk: TableChunk) {
+        self.chunk = chunk
+        self.known = known
+        self.bytes = bytes
+        position = range.lowerBound
+        end = range.upperBound
+        scanner = CSVScanner(linesOf: bytes, from: position, line: 0)
+        // A row of Kaggle's files takes some 25 bytes or more, six rows make a slice.
+        self.chunk.types.reserveCapacity(range.count / 25)
+        self.chunk.values.reserveCapacity(range.count / 25)
+        self.chunk.runs.reserveCapacity(range.count / 150)
+    }
+
+    mutating func parse() {
+        while position < end {
+            if takePlainRow() { continue }
+            scanner.move(to: position, line: line)
+            guard scanner.next() else { break }
+            takeRow()
+            position = scanner.position
+            line = scanner.nextLine
+        }
+        chunk.lineCount = line
+    }
+
+    // MARK: Plain rows
+
+    /// How far ahead a plain row may reach: its ID, type, number and line end.
+    private static let longestID = 64
+    private static let reach = longestID + 24 + PlainNumberReader.plainReach + 2
+
+    /// Takes a row without quotes, spaces and faults; false, with nothing taken, if it may be another.
+    private mutating func takePlainRow() -> Bool {
+        guard position + Self.reach <= bytes.count, let base = bytes.baseAddress else { return false }
+        let start = base + position
+        let isCurrent = isRunOpen && current.count <= Self.longestID && isSameID(start)
+        let idLength: Int
+        let type: (number: UInt8, length: Int)
+        if start.load(fromByteOffset: min(current.count, Self.longestID), as: UInt8.self) == underscore,
+            let found = plainType(start + current.count + 1), isCurrent || isID(start, current.count)
+        {
+            (idLength, type) = (current.count, found)
+        } else if let length = plainIDLength(start), let found = plainType(start + length + 1) {
+            (idLength, type) = (length, found)
+        } else {
+            return false
+        }
+        let name = start + idLength + 1
+        guard let (value, valueEnd) = numbers.plain(at: name + type.length + 1) else { return false }
+        var next = valueEnd
+        if next.load(as: UInt8.self) == Byte.return { next += 1 }
+        guard next.load(as: UInt8.self) == Byte.newline else { return false }
+
+        if !isCurrent || idLength != current.count { open(run: position..<position + idLength) }
+        chunk.types.append(type.number)
+        chunk.values.append(value)
+        position = next + 1 - base
+        line += 1
+        return true
+    }
+
+    /// Whether a row begins with the bytes of the current ID.
+    @inline(__always)
+    private func isSameID(_ start: UnsafeRawPointer) -> Bool {
+        guard let base = bytes.baseAddress else { return false }
+        let known = base + current.lowerBound
+        var offset = 0
+        while offset + 8 <= current.count {
+            guard
+                start.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                    == known.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            else { return false }
+            offset += 8
+        }
+        // The rest's eight bytes may reach beyond the ID; only those that belong to it are compared.
+        let difference =
+            start.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            ^ known.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+        return difference << UInt64(64 - 8 * (current.count - offset)) == 0
+    }
+
+    /// Whether so many bytes can be a slice's ID.
+    private func isID(_ start: UnsafeRawPointer, _ length: Int) -> Bool {
+        guard 1...Self.longestID ~= length else { return false }
+        for offset in 0..<length where !isIDByte(start.load(fromByteOffset: offset, as: UInt8.self)) { return false }
+        return true
+    }
+
+    /// The length of the slice's ID, which ends before the last underscore of the field.
+    private func plainIDLength(_ start: UnsafeRawPointer) -> Int? {
+        var length = 0
+        for offset in 0...Self.longestID {
+            let byte = start.load(fromByteOffset: offset, as: UInt8.self)
+            if byte == Byte.comma { return length > 0 ? length : nil }
+            guard isIDByte(byte) else { return nil }
+            if byte == underscore { length = offset }
+        }
+        return nil
+    }
+
+    /// The type whose name, with a comma after it, stands here.
+    @inline(__always)
+    private func plainType(_ start: UnsafeRawPointer) -> (number: UInt8, length: Int)? {
+        let first = start.loadUnaligned(as: UInt64.self)
+        let second = start.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+        let type: (number: UInt8, length: Int)
+        if first == word("epidural") {
+            type = (0, 8)
+        } else if first == word("intrapar") && second == word("enchymal") {
+            type = (1, 16)
+        } else if first == word("intraven") && second == word("tricular") {
+            type = (2, 16)
+        } else if first == word("subarach") && second & 0xFFFF_FFFF == word("noid\0\0\0\0") {
+            type = (3, 12)
+        } else if first == word("subdural") {
+            type = (4, 8)
+        } else if first & 0xFF_FFFF == word("any\0\0\0\0\0") {
+            type = (5, 3)
+        } else {
+            return nil
+        }
+        return start.load(fromByteOffset: type.length, as: UInt8.self) == Byte.comma ? type : nil
+    }
+
+    private mutating func open(run id: Range<Int>) {
+        let text = UnsafeRawBufferPointer(rebasing: bytes[id])
+        let slice: TableChunk.Slice
+        if isInOrder && known.has(text, at: expected) {
+            slice = .known(expected)
+            expected += 1
+        } else {
+            let key = SliceKey(text)
+            if !known.ids.isEmpty, let number = known.number(of: text, key: key) {
+                slice = .known(number)
+                isInOrder = number == expected || expected == 0
+                expected = number + 1
+            } else {
+                slice = .new(id: String(decoding: text, as: UTF8.self), key: key)
+            }
+        }
+        chunk.runs.append(TableChunk.Run(slice: slice, firstRow: chunk.values.count, firstLine: line))
+        current = id
+        isRunOpen = true
+    }
+
+    // MARK: Other rows
+
+    /// Takes the scanner's row, or notes what is wrong with it.
+    private mutating func takeRow() {
+        let rowLine = line
+        if let defect = scanner.quotingDefect {
+            return refuse(.malformedRow, "\(defect); expected ID,Label")
+        }
+        guard scanner.fields.count == 2 else {
+            let isBlank = scanner.fields.count == 1 && scanner.fields[0].range.isEmpty
+            return refuse(
+                .malformedRow,
+                isBlank ? "the line is blank" : "expected two columns, ID,Label, found \(scanner.fields.count)")
+        }
+        guard let (id, type) = identify(scanner.fields[0]) else {
+            isRunOpen = false
+            return
+        }
+        let value = number(scanner.fields[1], line: rowLine)
+        if !(isRunOpen && bytes[id].elementsEqual(bytes[current])) { open(run: id) }
+        chunk.types.append(UInt8(type))
+        chunk.values.append(value ?? .nan)
+    }
+
+    private mutating func refuse(_ kind: TableProblem.Kind, _ message: String) {
+        chunk.problems.add(kind, line: line, message)
+        isRunOpen = false
+    }
+
+    /// Where the slice's ID stands, and the type's number.
+    private mutating func identify(_ field: CSVScanner.Field) -> (id: Range<Int>, type: Int)? {
+        guard let underscore = bytes[field.range].lastIndex(of: underscore) else {
+            chunk.problems.add(
+                .malformedID, line: line,
+                "'\(scanner.text(field))' is no row ID; expected the slice's ID, an underscore and a type, as in ID_0002081b6_any"
+            )
+            return nil
+        }
+        guard let type = typeNumber(bytes[underscore + 1..<field.end]) else {
+            let names = HemorrhageType.allCases.map(\.rawValue).joined(separator: ", ")
+            chunk.problems.add(
+                .unknownType, line: line,
+                "'\(scanner.text(field))' does not end in a known type; expected one of \(names)")
+            return nil
+        }
+        let id = field.start..<underscore
+        guard !id.isEmpty && bytes[id].allSatisfy(isIDByte) else {
+            chunk.problems.add(
+                .malformedID, line: line,
+                "'\(scanner.text(field))' is no row ID; a slice's ID has letters, digits, '_', '-' and '.' only")
+            return nil
+        }
+        return (id, type)
+    }
+
+    private mutating func number(_ field: CSVScanner.Field, line: Int) -> Double? {
+        switch DecimalNumber(bytes[field.range]) {
+        case .finite(let value): return value
+        case .notFinite:
+            chunk.problems.add(.notFinite, line: line, "the label '\(scanner.text(field))' is not a finite number")
+        case .empty:
+            chunk.problems.add(.notFinite, line: line, "the label is empty; expected a number")
+        case .malformed:
+            chunk.problems.add(
+                .malformedValue, line: line, "the label '\(scanner.text(field).prefix(40))' is not a number")
+        }
+        return nil
+    }
+}
+
+private let underscore = UInt8(ascii: "_")
+
+/// Eight characters as they are loaded from memory.
+@inline(__always)
+private func word(_ text: StaticString) -> UInt64 {
+    UnsafeRawPointer(text.utf8Start).loadUnaligned(as: UInt64.self)
+}
+
+/// The names of the types as bytes, in file order.
+private let typeNames = HemorrhageType.allCases.map { Array($0.rawValue.utf8) }
+
+private func typeNumber(_ name: Slice<UnsafeRawBufferPointer>) -> Int? {
+    typeNames.firstIndex { $0.count == name.count && name.elementsEqual($0) }
+}
+
+/// Whether a slice's ID may hold this byte: letters, digits, `_`, `-` and `.`.
+@inline(__always)
+func isIDByte(_ byte: UInt8) -> Bool {
+    // A bit for each byte from 0 to 63 (- . and digits) and from 64 to 127 (letters and _).
+    let allowed: UInt64 = byte < 64 ? 0x03FF_6000_0000_0000 : 0x07FF_FFFE_87FF_FFFE
+    return byte < 128 && allowed >> UInt64(byte & 63) & 1 == 1
+}
