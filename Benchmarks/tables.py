@@ -10,6 +10,7 @@ The polars sides join by ID, score (or average) and print (or write) the result;
 """
 
 import argparse
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -117,7 +118,9 @@ def main():
     options.add_argument("--pandas", action="store_true", help="also run pandas and scikit-learn, which take a minute")
     options = options.parse_args()
     os.makedirs(options.folder, exist_ok=True)
-    t = make(options.folder)
+    # In a process of its own: a child's peak memory is at least what its parent holds when it starts.
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        t = pool.apply(make, (options.folder,))
     out = os.path.join(options.folder, "out.csv")
 
     def python(code, *arguments):

@@ -51,7 +51,8 @@ public struct WeightFit: Sendable {
             while !isBetter && step > 1e-10 {
                 let tried = zip(weights, target).map { $0 + step * ($1 - $0) }
                 let there = expansion(at: tried, slices)
-                isBetter = there.loss <= model.loss + 1e-4 * step * slope
+                // Close to the minimum the loss changes by less than its last digits.
+                isBetter = there.loss <= model.loss + 1e-4 * step * slope + 4 * model.loss.ulp
                 if isBetter { (weights, model) = (tried, there) }
                 step /= 2
             }

@@ -101,7 +101,10 @@ enum DecimalNumber: Equatable {
 ///
 /// The digits are those of Swift's and Python's shortest forms, without the `.0` of whole numbers; -0 is written as 0.
 func appendShortest(_ value: Double, to bytes: inout [UInt8]) {
-    let text = (value == 0 ? 0 : value).description.utf8
-    bytes.append(contentsOf: text)
-    if text.suffix(2).elementsEqual(".0".utf8) { bytes.removeLast(2) }
+    var text = (value == 0 ? 0 : value).description
+    text.withUTF8 { text in
+        let isWhole =
+            text.count > 2 && text[text.count - 2] == UInt8(ascii: ".") && text[text.count - 1] == UInt8(ascii: "0")
+        bytes.append(contentsOf: isWhole ? text[..<(text.count - 2)] : text[...])
+    }
 }

@@ -42,38 +42,40 @@ public struct PredictionTable: Sendable, Equatable {
     }
 
     /// The table as CSV: the header, then slice after slice, the types in file order, each number in its shortest form.
-    public func csv() -> [UInt8] {
-        var bytes = header
-        bytes.reserveCapacity(header.count + values.count * 45)
-        forEachPiece(of: Array(sliceIDs.indices)) { bytes += $0 }
-        return bytes
-    }
+    public func csv() -> [UInt8] { rendered().csv }
 
     /// The SHA-256 of the table's canonical form: the CSV with the slices in ascending order of ID.
     ///
     /// Two files have the same hash exactly if they hold the same predictions, whatever the order of their rows and the
     /// spelling of their numbers.
-    public func contentHash() -> String {
+    public func contentHash() -> String { rendered().contentHash }
+
+    /// The CSV and the content hash, for not much more than the price of one.
+    public func rendered() -> (csv: [UInt8], contentHash: String) {
+        let pieceSize = 4096
+        let pieces = concurrentMap((sliceIDs.count + pieceSize - 1) / pieceSize) { piece in
+            let start = piece * pieceSize
+            var (bytes, ends) = ([UInt8](), [Int]())
+            bytes.reserveCapacity(pieceSize * typeCount * 48)
+            for slice in start..<min(start + pieceSize, sliceIDs.count) {
+                appendRows(of: slice, to: &bytes)
+                ends.append(bytes.count)
+            }
+            return (bytes: bytes, ends: ends)
+        }
         var hash = SHA256()
         hash.update(data: header)
-        forEachPiece(of: ascendingByID(sliceIDs)) { hash.update(data: $0) }
-        return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
-
-    /// Passes the rows of these slices on as text, piece by piece; a few pieces are made at the same time.
-    private func forEachPiece(of slices: [Int], _ body: ([UInt8]) -> Void) {
-        let pieceSize = 4096
-        let pieces = (slices.count + pieceSize - 1) / pieceSize
-        for first in stride(from: 0, to: pieces, by: 16) {
-            let texts = concurrentMap(min(16, pieces - first)) { piece in
-                let start = (first + piece) * pieceSize
-                var bytes: [UInt8] = []
-                bytes.reserveCapacity(pieceSize * typeCount * 45)
-                for slice in slices[start..<min(start + pieceSize, slices.count)] { appendRows(of: slice, to: &bytes) }
-                return bytes
+        for slice in ascendingByID(sliceIDs) {
+            let (piece, place) = (pieces[slice / pieceSize], slice % pieceSize)
+            piece.bytes.withUnsafeBytes {
+                let rows = (place == 0 ? 0 : piece.ends[place - 1])..<piece.ends[place]
+                hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: $0[rows]))
             }
-            texts.forEach(body)
         }
+        var csv = header
+        csv.reserveCapacity(header.count + pieces.reduce(0) { $0 + $1.bytes.count })
+        for piece in pieces { csv += piece.bytes }
+        return (csv, hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
     }
 
     /// The values of these slices, in their order, six for each.
@@ -94,11 +96,14 @@ public struct PredictionTable: Sendable, Equatable {
     public static func isSliceID(_ text: String) -> Bool { !text.isEmpty && text.utf8.allSatisfy(isIDByte) }
 
     private func appendRows(of slice: Int, to bytes: inout [UInt8]) {
-        for (type, name) in typeSuffixes.enumerated() {
-            bytes.append(contentsOf: sliceIDs[slice].utf8)
-            bytes.append(contentsOf: name)
-            appendShortest(values[slice * typeCount + type], to: &bytes)
-            bytes.append(Byte.newline)
+        var id = sliceIDs[slice]
+        id.withUTF8 { id in
+            for (type, name) in typeSuffixes.enumerated() {
+                bytes.append(contentsOf: id)
+                bytes.append(contentsOf: name)
+                appendShortest(values[slice * typeCount + type], to: &bytes)
+                bytes.append(Byte.newline)
+            }
         }
     }
 }

@@ -6,6 +6,8 @@ public struct SliceIndex: Sendable {
     public private(set) var ids: [String]
     /// 0 where empty; else the key in the upper 37 bits, and below it the slice's number plus one.
     private var slots: [UInt64]
+    /// Another one in every process, so that no file can be made to fall into one slot; the numbers of slices do not depend on it.
+    private let seed = SliceKey.seed
 
     init(expecting count: Int = 0) {
         ids = []
@@ -38,7 +40,7 @@ public struct SliceIndex: Sendable {
         if let known { return (known, false) }
         slots[slot] = key.bits << Self.numberBits | UInt64(ids.count + 1)
         ids.append(id)
-        if ids.count * 2 > slots.count { grow() }
+        if ids.count * 4 > slots.count * 3 { grow() }
         return (ids.count - 1, true)
     }
 
@@ -52,11 +54,19 @@ public struct SliceIndex: Sendable {
         return known.withUTF8 { $0.count == id.count && $0.elementsEqual(id) }
     }
 
+    /// Loads the slots where the search for some keys begins, all at once, so that the searches need not wait for each of them in turn.
+    ///
+    /// - Returns: The slots' sum, which is of no use but keeps the loads from being left out.
+    func preloaded(_ keys: some Sequence<SliceKey>) -> UInt64 {
+        let mask = slots.count - 1
+        return keys.reduce(0) { $0 &+ slots[$1.place(seed) & mask] }
+    }
+
     /// The number of a key for which `isSame` holds, or the free slot where it belongs.
     @inline(__always)
     private func find(_ key: SliceKey, isSame: (Int) -> Bool) -> (number: Int?, slot: Int) {
         let mask = slots.count - 1
-        var slot = key.place & mask
+        var slot = key.place(seed) & mask
         while slots[slot] != 0 {
             if slots[slot] >> Self.numberBits == key.bits {
                 let number = Int(slots[slot] & Self.numberMask) - 1
@@ -72,7 +82,7 @@ public struct SliceIndex: Sendable {
         slots = Array(repeating: 0, count: old.count * 2)
         let mask = slots.count - 1
         for entry in old where entry != 0 {
-            var slot = SliceKey(bits: entry >> Self.numberBits).place & mask
+            var slot = SliceKey(bits: entry >> Self.numberBits).place(seed) & mask
             while slots[slot] != 0 { slot = (slot + 1) & mask }
             slots[slot] = entry
         }
@@ -82,10 +92,10 @@ public struct SliceIndex: Sendable {
     private static let numberBits: UInt64 = 27
     private static let numberMask: UInt64 = 1 << numberBits - 1
 
-    /// A power of two that leaves at least half of the slots empty.
+    /// A power of two that leaves at least a quarter of the slots empty.
     private static func slotCount(for count: Int) -> Int {
         var slots = 16
-        while slots < count * 2 { slots *= 2 }
+        while slots * 3 < count * 4 { slots *= 2 }
         return slots
     }
 }
@@ -109,10 +119,9 @@ struct SliceKey: Sendable {
         bits = Self.number(id) ?? Self.hash(id) >> 28 | Self.hashed
     }
 
-    /// Where a table begins to look for the key. Another place in every process, so that no file can be made to fall into one slot;
-    /// the numbers of slices do not depend on it.
+    /// Where a table begins to look for the key.
     @inline(__always)
-    fileprivate var place: Int { Int(truncatingIfNeeded: Self.mix(bits ^ Self.seed)) }
+    fileprivate func place(_ seed: UInt64) -> Int { Int(truncatingIfNeeded: Self.mix(bits ^ seed)) }
 
     /// The nine digits of `ID_0002081b6` as a number.
     @inline(__always)
@@ -147,7 +156,7 @@ struct SliceKey: Sendable {
         return mix(hash ^ rest)
     }
 
-    private static let seed = UInt64.random(in: .min ... .max)
+    fileprivate static let seed = UInt64.random(in: .min ... .max)
 
     @inline(__always)
     private static func mix(_ value: UInt64) -> UInt64 {

@@ -4,25 +4,16 @@ import Metrics
 ///
 /// Chunks are parsed independently of each other, at the same time; ``TableReading`` joins them in the order of the file.
 struct TableChunk: Sendable {
-    /// Rows of one slice that stand on consecutive lines.
-    struct Run: Sendable {
-        let slice: Slice
-        /// The number of the first row within the chunk, and the line it stands on, from 0 at the chunk's first.
-        let firstRow: Int
-        let firstLine: Int
-    }
-
-    /// The slice of a run: its number, if the reader was given an index that has it.
-    enum Slice: Sendable {
-        case known(Int)
-        case new(id: String, key: SliceKey)
-    }
-
-    fileprivate(set) var runs: [Run] = []
+    /// The slice of each row: its number, if the index that was given has it, else the complement of its place in `newSlices`.
+    fileprivate(set) var slices: [Int32] = []
     /// The type of each row, as its place in `HemorrhageType.allCases`.
     fileprivate(set) var types: [UInt8] = []
     /// The value of each row; NaN where it is unusable.
     fileprivate(set) var values: [Double] = []
+    /// The slices that the index has not, once for each run of their rows.
+    fileprivate(set) var newSlices: [(id: String, key: SliceKey)] = []
+    /// The rows that do not stand on the line after the row before, with their lines, from 0 at the chunk's first.
+    fileprivate var gaps: [(row: Int, line: Int)] = []
     /// What is wrong with single lines; these count from 0 at the chunk's first.
     fileprivate(set) var problems: ProblemLog
     fileprivate(set) var lineCount = 0
@@ -37,9 +28,14 @@ struct TableChunk: Sendable {
         self = parser.chunk
     }
 
-    /// The rows of a run, by their numbers within the chunk.
-    func rows(ofRun run: Int) -> Range<Int> {
-        runs[run].firstRow..<(run + 1 < runs.count ? runs[run + 1].firstRow : values.count)
+    /// The line that a row stands on, from 0 at the chunk's first.
+    func line(ofRow row: Int) -> Int {
+        var (low, high) = (0, gaps.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if gaps[middle].row > row { high = middle } else { low = middle + 1 }
+        }
+        return low == 0 ? row : gaps[low - 1].line + row - gaps[low - 1].row
     }
 }
 
@@ -51,15 +47,18 @@ private struct ChunkParser {
     private var position: Int
     private var line = 0
     private var scanner: CSVScanner
-    /// Where the slice ID of the row before stands; rows of a slice nearly always follow each other.
+    /// Where the slice ID of the row before stands, and its slice; rows of a slice nearly always follow each other.
     private var current = 0..<0
-    /// Whether the next row may belong to the last run: it is on the line after it.
-    private var isRunOpen = false
+    private var currentSlice: Int32 = 0
+    /// The line after the last row.
+    private var nextRowLine = 0
+    /// Slices that are still to be looked up, with the first of their consecutive rows.
+    private var unresolved: [(id: Range<Int>, key: SliceKey, row: Int)] = []
+    private var preloaded: UInt64 = 0
     private let numbers = PlainNumberReader()
     private let known: SliceIndex
-    /// The known slice that comes next if the file has the index's order, and whether it looks as if it had.
+    /// The known slice that comes next if the file has the index's order.
     private var expected = 0
-    private var isInOrder = false
 
     init(_ range: Range<Int>, of bytes: UnsafeRawBufferPointer, known: SliceIndex, into chunk: TableChunk) {
         self.chunk = chunk
@@ -68,10 +67,10 @@ private struct ChunkParser {
         position = range.lowerBound
         end = range.upperBound
         scanner = CSVScanner(linesOf: bytes, from: position, line: 0)
-        // A row of Kaggle's files takes some 25 bytes or more, six rows make a slice.
+        // A row of Kaggle's files takes some 25 bytes or more.
+        self.chunk.slices.reserveCapacity(range.count / 25)
         self.chunk.types.reserveCapacity(range.count / 25)
         self.chunk.values.reserveCapacity(range.count / 25)
-        self.chunk.runs.reserveCapacity(range.count / 150)
     }
 
     mutating func parse() {
@@ -83,6 +82,7 @@ private struct ChunkParser {
             position = scanner.position
             line = scanner.nextLine
         }
+        resolve()
         chunk.lineCount = line
     }
 
@@ -96,7 +96,7 @@ private struct ChunkParser {
     private mutating func takePlainRow() -> Bool {
         guard position + Self.reach <= bytes.count, let base = bytes.baseAddress else { return false }
         let start = base + position
-        let isCurrent = isRunOpen && current.count <= Self.longestID && isSameID(start)
+        let isCurrent = current.count <= Self.longestID && isSameID(start)
         let idLength: Int
         let type: (number: UInt8, length: Int)
         if start.load(fromByteOffset: min(current.count, Self.longestID), as: UInt8.self) == underscore,
@@ -114,9 +114,8 @@ private struct ChunkParser {
         if next.load(as: UInt8.self) == Byte.return { next += 1 }
         guard next.load(as: UInt8.self) == Byte.newline else { return false }
 
-        if !isCurrent || idLength != current.count { open(run: position..<position + idLength) }
-        chunk.types.append(type.number)
-        chunk.values.append(value)
+        if !isCurrent || idLength != current.count { enter(position..<position + idLength) }
+        append(type.number, value, line: line)
         position = next + 1 - base
         line += 1
         return true
@@ -185,25 +184,55 @@ private struct ChunkParser {
         return start.load(fromByteOffset: type.length, as: UInt8.self) == Byte.comma ? type : nil
     }
 
-    private mutating func open(run id: Range<Int>) {
+    // MARK: Slices and rows
+
+    /// Makes the slice whose ID stands here the current one.
+    private mutating func enter(_ id: Range<Int>) {
         let text = UnsafeRawBufferPointer(rebasing: bytes[id])
-        let slice: TableChunk.Slice
-        if isInOrder && known.has(text, at: expected) {
-            slice = .known(expected)
+        current = id
+        if known.has(text, at: expected) && unresolved.isEmpty {
+            currentSlice = Int32(expected)
             expected += 1
-        } else {
-            let key = SliceKey(text)
-            if !known.ids.isEmpty, let number = known.number(of: text, key: key) {
-                slice = .known(number)
-                isInOrder = number == expected || expected == 0
+            return
+        }
+        let key = SliceKey(text)
+        if known.ids.isEmpty {
+            currentSlice = newSlice(text, key)
+            return
+        }
+        unresolved.append((id, key, chunk.values.count))
+        if unresolved.count == 256 { resolve() }
+    }
+
+    private mutating func newSlice(_ id: UnsafeRawBufferPointer, _ key: SliceKey) -> Int32 {
+        chunk.newSlices.append((String(decoding: id, as: UTF8.self), key))
+        return ~Int32(chunk.newSlices.count - 1)
+    }
+
+    /// Looks up the slices that were put off: many at once, since what takes long is waiting for memory.
+    private mutating func resolve() {
+        preloaded &+= known.preloaded(unresolved.lazy.map(\.key))
+        for (place, (id, key, row)) in unresolved.enumerated() {
+            let text = UnsafeRawBufferPointer(rebasing: bytes[id])
+            if let number = known.number(of: text, key: key) {
+                currentSlice = Int32(number)
                 expected = number + 1
             } else {
-                slice = .new(id: String(decoding: text, as: UTF8.self), key: key)
+                currentSlice = newSlice(text, key)
             }
+            let end = place + 1 < unresolved.count ? unresolved[place + 1].row : chunk.values.count
+            for row in row..<end { chunk.slices[row] = currentSlice }
         }
-        chunk.runs.append(TableChunk.Run(slice: slice, firstRow: chunk.values.count, firstLine: line))
-        current = id
-        isRunOpen = true
+        unresolved.removeAll(keepingCapacity: true)
+    }
+
+    @inline(__always)
+    private mutating func append(_ type: UInt8, _ value: Double, line: Int) {
+        if line != nextRowLine { chunk.gaps.append((chunk.values.count, line)) }
+        nextRowLine = line + 1
+        chunk.slices.append(currentSlice)
+        chunk.types.append(type)
+        chunk.values.append(value)
     }
 
     // MARK: Other rows
@@ -220,19 +249,14 @@ private struct ChunkParser {
                 .malformedRow,
                 isBlank ? "the line is blank" : "expected two columns, ID,Label, found \(scanner.fields.count)")
         }
-        guard let (id, type) = identify(scanner.fields[0]) else {
-            isRunOpen = false
-            return
-        }
+        guard let (id, type) = identify(scanner.fields[0]) else { return }
         let value = number(scanner.fields[1], line: rowLine)
-        if !(isRunOpen && bytes[id].elementsEqual(bytes[current])) { open(run: id) }
-        chunk.types.append(UInt8(type))
-        chunk.values.append(value ?? .nan)
+        if !bytes[id].elementsEqual(bytes[current]) { enter(id) }
+        append(UInt8(type), value ?? .nan, line: rowLine)
     }
 
     private mutating func refuse(_ kind: TableProblem.Kind, _ message: String) {
         chunk.problems.add(kind, line: line, message)
-        isRunOpen = false
     }
 
     /// Where the slice's ID stands, and the type's number.

@@ -1,13 +1,13 @@
+import Foundation
 import Metrics
 
 /// What a pass over an `ID,Label` file found: its rows by slice, where they stand, and everything that is wrong with it.
 ///
 /// The strict readers refuse a file whose problem list is not empty; the validator reports the list.
 ///
-/// Every row is one line, so the file is cut at line ends into chunks that are parsed at the same time. Then the slices are
-/// numbered in the order of the file, and the values are put in their places, again at the same time: the runs that
-/// are the first of their slice touch no place of another run. What is left, rows of slices that were there before, is taken in the
-/// order of the file.
+/// Every row is one line, so the file is cut at line ends into chunks that are parsed at the same time. Then new slices are
+/// numbered in the order of the file. Last, the values are put in their places, again at the same time: each call has a range of slices
+/// for itself and takes their rows in the order of the file.
 struct TableReading {
     /// The slices in order of first appearance; before them, those of the index that was given, whether they appear or not.
     var sliceIDs: [String] { slices.ids }
@@ -22,8 +22,9 @@ struct TableReading {
     private var chunks: [TableChunk] = []
     /// The line of each chunk's first row.
     private var firstLines: [Int] = []
-    /// The slice's number of each run, chunk by chunk.
-    private var runSlices: [[RunSlice]] = []
+    /// The numbers of each chunk's new slices.
+    private var newNumbers: [[Int32]] = []
+    private var preloaded: UInt64 = 0
     /// Which of a slice's rows are there, a bit for each type.
     private var present: [UInt8] = []
 
@@ -89,10 +90,26 @@ struct TableReading {
 
     // MARK: Joining
 
-    /// The slice that a run's rows belong to, and whether the run is the first of that slice.
-    private struct RunSlice: Sendable {
-        let number: UInt32
-        let isFirst: Bool
+    private mutating func numberSlices() {
+        for chunk in chunks {
+            var numbers: [Int32] = []
+            numbers.reserveCapacity(chunk.newSlices.count)
+            for start in stride(from: 0, to: chunk.newSlices.count, by: 256) {
+                let some = chunk.newSlices[start..<min(start + 256, chunk.newSlices.count)]
+                preloaded &+= slices.preloaded(some.lazy.map(\.key))
+                for slice in some { numbers.append(Int32(slices.enter(slice.id, key: slice.key).number)) }
+            }
+            newNumbers.append(numbers)
+        }
+        values = Array(repeating: .nan, count: slices.ids.count * typeCount)
+        present = Array(repeating: 0, count: slices.ids.count)
+    }
+
+    /// The place of a row's value.
+    @inline(__always)
+    private static func place(_ row: Int, _ chunk: TableChunk, _ newNumbers: [Int32]) -> Int {
+        let slice = chunk.slices[row]
+        return Int(slice >= 0 ? slice : newNumbers[Int(~slice)]) * typeCount + Int(chunk.types[row])
     }
 
     private struct RowPlace: Sendable {
@@ -103,54 +120,40 @@ struct TableReading {
         let place: Int
     }
 
-    private mutating func numberSlices() {
-        var isOpened = Array(repeating: false, count: slices.ids.count)
-        for chunk in chunks {
-            var numbers: [RunSlice] = []
-            numbers.reserveCapacity(chunk.runs.count)
-            for run in chunk.runs {
-                switch run.slice {
-                case .known(let slice):
-                    numbers.append(RunSlice(number: UInt32(slice), isFirst: !isOpened[slice]))
-                    isOpened[slice] = true
-                case .new(let id, let key):
-                    let (slice, isNew) = slices.enter(id, key: key)
-                    numbers.append(RunSlice(number: UInt32(slice), isFirst: isNew))
-                }
-            }
-            runSlices.append(numbers)
-        }
-        values = Array(repeating: .nan, count: slices.ids.count * typeCount)
-        present = Array(repeating: 0, count: slices.ids.count)
-    }
-
     /// Puts all values in their places; returns the rows that repeat an earlier one, in the order of the file.
     private mutating func placeValues() -> [RowPlace] {
-        let (chunks, runSlices) = (chunks, runSlices)
+        let (chunks, newNumbers) = (chunks, newNumbers)
+        let extents = concurrentMap(chunks.count) { number -> ClosedRange<Int> in
+            let known = chunks[number].slices.lazy.filter { $0 >= 0 }
+            let all = [known.min(), known.max(), newNumbers[number].min(), newNumbers[number].max()].compactMap { $0 }
+            return Int(all.min() ?? 0)...Int(all.max() ?? 0)
+        }
+        let count = slices.ids.count
+        // However many parts there are, the same values come out.
+        let parts = min(8, ProcessInfo.processInfo.activeProcessorCount)
         return values.withUnsafeMutableBufferPointer { values in
             present.withUnsafeMutableBufferPointer { present in
-                // A slice has one first run, so no two of the concurrent calls touch the same place.
+                // No two calls touch the same slice.
                 nonisolated(unsafe) let (values, present) = (values, present)
-                @Sendable func place(runs areFirst: Bool, of number: Int) -> [RowPlace] {
+                let repeated = concurrentMap(parts) { part in
+                    let range = count * part / parts..<count * (part + 1) / parts
                     var repeated: [RowPlace] = []
-                    let chunk = chunks[number]
-                    for (run, slice) in runSlices[number].enumerated() where slice.isFirst == areFirst {
-                        for row in chunk.rows(ofRun: run) {
-                            let place = Int(slice.number) * typeCount + Int(chunk.types[row])
+                    for (number, chunk) in chunks.enumerated() where range.overlaps(extents[number]) {
+                        for row in chunk.values.indices {
+                            let place = Self.place(row, chunk, newNumbers[number])
+                            let slice = place / typeCount
+                            guard range.contains(slice) else { continue }
                             let bit: UInt8 = 1 << chunk.types[row]
-                            if present[Int(slice.number)] & bit != 0 {
+                            if present[slice] & bit != 0 {
                                 repeated.append(RowPlace(chunk: number, row: row, place: place))
                             } else {
-                                present[Int(slice.number)] |= bit
+                                present[slice] |= bit
                                 values[place] = chunk.values[row]
                             }
                         }
                     }
                     return repeated
                 }
-                let repeated =
-                    concurrentMap(chunks.count) { place(runs: true, of: $0) }
-                    + chunks.indices.map { place(runs: false, of: $0) }
                 return repeated.flatMap { $0 }.sorted { ($0.chunk, $0.row) < ($1.chunk, $1.row) }
             }
         }
@@ -162,21 +165,15 @@ struct TableReading {
     private(set) lazy var lines: [Int] = {
         var lines = Array(repeating: 0, count: values.count)
         for (number, chunk) in chunks.enumerated() {
-            for run in chunk.runs.indices {
-                let slice = Int(runSlices[number][run].number)
-                for row in chunk.rows(ofRun: run) {
-                    let place = slice * typeCount + Int(chunk.types[row])
-                    if lines[place] == 0 { lines[place] = line(ofRow: row, run: run, chunk: number) }
-                }
+            for row in chunk.values.indices {
+                let place = Self.place(row, chunk, newNumbers[number])
+                if lines[place] == 0 { lines[place] = line(ofRow: row, chunk: number) }
             }
         }
         return lines
     }()
 
-    private func line(ofRow row: Int, run: Int, chunk: Int) -> Int {
-        let run = chunks[chunk].runs[run]
-        return firstLines[chunk] + run.firstLine + row - run.firstRow
-    }
+    private func line(ofRow row: Int, chunk: Int) -> Int { firstLines[chunk] + chunks[chunk].line(ofRow: row) }
 
     private mutating func noteRepetition(_ duplicate: RowPlace) {
         let value = chunks[duplicate.chunk].values[duplicate.row]
@@ -187,9 +184,7 @@ struct TableReading {
         } else if value.isNaN {
             return
         }
-        let runs = chunks[duplicate.chunk].runs
-        let run = runs.partitioningIndex { $0.firstRow > duplicate.row } - 1
-        let line = line(ofRow: duplicate.row, run: run, chunk: duplicate.chunk)
+        let line = line(ofRow: duplicate.row, chunk: duplicate.chunk)
         let (id, first) = (rowID(duplicate.place), lines[duplicate.place])
         if value == before {
             problems.add(.duplicate, line: line, "\(id) appears again; it is on line \(first) with the same value")
@@ -242,16 +237,4 @@ func withBytes<Result>(
 ) -> Result {
     bytes.withContiguousStorageIfAvailable { body(UnsafeRawBufferPointer($0)) }
         ?? Array(bytes).withUnsafeBytes { body($0) }
-}
-
-extension Array {
-    /// The first index at which a condition holds that no element before and every element after fulfils.
-    fileprivate func partitioningIndex(_ condition: (Element) -> Bool) -> Int {
-        var (low, high) = (0, count)
-        while low < high {
-            let middle = (low + high) / 2
-            if condition(self[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
-    }
 }
