@@ -14,6 +14,8 @@ struct AuditedSlice: Sendable, Equatable, Codable, FetchableRecord {
     var labels: String
     var isRepeated: Bool
     var isWrapped: Bool
+    /// Whether every pixel has the same value.
+    var isConstant: Bool
     /// Whether the slice is in the data set that the networks see.
     var isKept: Bool
     var fold: Int?
@@ -37,18 +39,28 @@ struct AuditFinding: Sendable, Equatable, Encodable {
     let count: Int
     /// What the cases are and what they mean; empty if there is none.
     let message: String
+    /// What to do about them; empty if there is none.
+    let remedy: String
     /// Some of the cases, by name.
     let examples: [String]
 
     /// How many cases are named; all are counted.
     static let shownExamples = 5
 
-    init(_ check: String, _ cases: [String], _ message: String, asNote: Bool = false) {
+    init(_ check: String, _ cases: [String], _ message: String, remedy: String, asNote: Bool = false) {
         self.check = check
         verdict = cases.isEmpty ? .ok : asNote ? .note : .failed
         count = cases.count
         self.message = cases.isEmpty ? "" : message
+        self.remedy = cases.isEmpty ? "" : remedy
         examples = Array(cases.prefix(Self.shownExamples))
+    }
+
+    /// The finding in one line: severity, check, count, meaning, examples, remedy.
+    var line: String {
+        let more = count > examples.count ? ", ..." : ""
+        return
+            "\(verdict.rawValue): \(check): \(count): \(message) (\(examples.joined(separator: ", "))\(more)). \(remedy)"
     }
 }
 
@@ -58,7 +70,8 @@ enum Audit {
         [
             patientsInSeveralFolds(slices), patientsInTrainAndTest(slices), imagesInTrainAndTest(slices),
             studiesOfSeveralPatients(slices), slicesWithoutFold(slices), foldsWithoutAType(slices),
-            contradictingLabels(slices), brokenLabelLogic(slices), repeatedLabels(slices), wrappedPixels(slices),
+            foldsOutOfBalance(slices), contradictingLabels(slices), brokenLabelLogic(slices), repeatedLabels(slices),
+            wrappedPixels(slices), constantImages(slices),
         ]
     }
 
@@ -69,14 +82,16 @@ enum Audit {
             "\($0.key) in folds \($0.values.joined(separator: ", "))"
         }
         return AuditFinding(
-            "each patient in one fold", cases, "patients are in several folds: out-of-fold scores are too good")
+            "each patient in one fold", cases, "patients are in several folds: out-of-fold scores are too good",
+            remedy: "Make the folds by patient (repro catalog does) and train again.")
     }
 
     static func patientsInTrainAndTest(_ slices: [AuditedSlice]) -> AuditFinding {
         let splits = groups(slices, by: \.patientID) { $0.split.rawValue }
         return AuditFinding(
             "no patient in train and test", splits.filter { $0.values.count > 1 }.map(\.key),
-            "patients are in train and in test: test scores are too good (stage 1 of the competition has this leak)")
+            "patients are in train and in test: test scores are too good (stage 1 of the competition has this leak)",
+            remedy: "Score without these patients, and say so.")
     }
 
     /// Blank slices outside the head may well be equal, so only slices of the data set count.
@@ -87,7 +102,7 @@ enum Audit {
         }
         return AuditFinding(
             "no image in train and test", cases.map { $0.joined(separator: " = ") },
-            "images are in train and in test, pixel by pixel")
+            "images are in train and in test, pixel by pixel", remedy: "Score without these slices, and say so.")
     }
 
     static func studiesOfSeveralPatients(_ slices: [AuditedSlice]) -> AuditFinding {
@@ -95,14 +110,15 @@ enum Audit {
         let cases = patients.filter { $0.values.count > 1 }.map { "\($0.key) of \($0.values.joined(separator: ", "))" }
         return AuditFinding(
             "each study of one patient", cases,
-            "studies belong to several patients: folds by patient do not keep them together")
+            "studies belong to several patients: folds by patient do not keep them together",
+            remedy: "Put the patients of a study into one fold.")
     }
 
     static func slicesWithoutFold(_ slices: [AuditedSlice]) -> AuditFinding {
         AuditFinding(
             "each training slice in a fold",
             slices.filter { $0.split == .train && $0.isKept && $0.fold == nil }.map(\.id),
-            "training slices have no fold")
+            "training slices have no fold", remedy: "Make the catalog again: repro catalog.")
     }
 
     /// A fold without a type that enough patients have to reach every fold cannot tell how well that type is found.
@@ -118,8 +134,40 @@ enum Audit {
         }
         return AuditFinding(
             "each type in every fold", cases,
-            "folds lack a type that enough patients have to be in each: their scores say nothing about it", asNote: true
+            "folds lack a type that enough patients have to be in each: their scores say nothing about it",
+            remedy: "Read these folds' scores of the type with care, or make the folds with another seed.", asNote: true
         )
+    }
+
+    /// Folds that have half as many positive slices of a type again as they should, or half as few, of types that are not rare.
+    static func foldsOutOfBalance(_ slices: [AuditedSlice]) -> AuditFinding {
+        let members = slices.filter { $0.fold != nil }
+        let folds = Set(members.compactMap(\.fold)).sorted()
+        var cases: [String] = []
+        for type in HemorrhageType.allCases.map(\.rawValue) {
+            let positive = members.filter { $0.types.contains(type) }
+            // With fewer patients in a fold than this, chance alone puts a fold out of balance.
+            guard Set(positive.map(\.patientID)).count >= 20 * folds.count else { continue }
+            let mean = Double(positive.count) / Double(folds.count)
+            for fold in folds {
+                let share = Double(positive.count { $0.fold == fold }) / mean
+                if share > 0 && !(0.5...1.5).contains(share) {
+                    cases.append("fold \(fold) has \(Numbers.fixed(share, 2)) times the mean of \(type)")
+                }
+            }
+        }
+        return AuditFinding(
+            "folds in balance", cases, "folds have far more or fewer slices of a type than the mean of all folds",
+            remedy: "Compare scores over all folds together rather than fold by fold.", asNote: true)
+    }
+
+    /// An image of one value shows nothing; if it is in the data set, its labels teach nothing.
+    static func constantImages(_ slices: [AuditedSlice]) -> AuditFinding {
+        let constant = slices.filter(\.isConstant)
+        return AuditFinding(
+            "no constant image", constant.map(\.id),
+            "images have one value everywhere; \(constant.count(where: \.isKept)) of them are in the data set",
+            remedy: "Look at the files: they may be damaged.", asNote: true)
     }
 
     static func contradictingLabels(_ slices: [AuditedSlice]) -> AuditFinding {
@@ -128,7 +176,8 @@ enum Audit {
         let cases = byImage.filter { Set($0.map(\.types)).count > 1 }
             .map { $0.map(\.id).sorted().joined(separator: " = ") }
         return AuditFinding(
-            "equal images, equal labels", cases.sorted(), "images are equal, pixel by pixel, and have different labels")
+            "equal images, equal labels", cases.sorted(), "images are equal, pixel by pixel, and have different labels",
+            remedy: "One of them is wrong: leave both out, or ask who labelled them.")
     }
 
     static func brokenLabelLogic(_ slices: [AuditedSlice]) -> AuditFinding {
@@ -138,13 +187,15 @@ enum Audit {
         }
         return AuditFinding(
             "any where a type is", cases.map { "\($0.id) (\($0.labels))" },
-            "slices have a type without 'any', or 'any' without a type")
+            "slices have a type without 'any', or 'any' without a type",
+            remedy: "Correct the label file: any is 1 exactly if a type is.")
     }
 
     static func repeatedLabels(_ slices: [AuditedSlice]) -> AuditFinding {
         AuditFinding(
             "each slice labelled once", slices.filter(\.isRepeated).map(\.id),
-            "slices are listed twice in the label file, with the same labels (in Kaggle's, four are)", asNote: true)
+            "slices are listed twice in the label file, with the same labels (in Kaggle's, four are)",
+            remedy: "Nothing has to be done: they count once.", asNote: true)
     }
 
     static func wrappedPixels(_ slices: [AuditedSlice]) -> AuditFinding {
@@ -153,13 +204,15 @@ enum Audit {
         return AuditFinding(
             "no wrapped pixels", wrapped.map(\.id),
             "slices have pixel values that wrapped around (air reads as about 3096): the brain-window filter drops "
-                + "\(wrapped.count - kept), the networks see \(kept)", asNote: true)
+                + "\(wrapped.count - kept), the networks see \(kept)",
+            remedy: "The recipe's repairWrappedPixels mends them; the original did not.", asNote: true)
     }
 
     static func skippedFiles(_ skipped: [SkippedSlice]) -> AuditFinding {
         AuditFinding(
             "every file usable", skipped.map { "\($0.id) (\($0.reason))" },
-            "files or labels could not be used and were left out", asNote: true)
+            "files or labels could not be used and were left out",
+            remedy: "See the table skipped of the catalog for the reasons.", asNote: true)
     }
 
     /// Compares what `run.json` says was written with what is there.
@@ -185,15 +238,17 @@ enum Audit {
         return [
             AuditFinding(
                 "outputs as recorded", broken,
-                "outputs are not what the run wrote: run `repro reproduce` again to rebuild them"),
+                "outputs are not what the run wrote", remedy: "Run repro reproduce again."),
             AuditFinding(
                 "stages chain", unchained.sorted(),
-                "stages were made from other results than those recorded now: run `repro reproduce` again"),
+                "stages were made from other results than those recorded now", remedy: "Run repro reproduce again."),
             AuditFinding(
                 "no output twice", copies.sorted(),
-                "outputs that should differ are equal: another blend, fold or model than it says"),
+                "outputs that should differ are equal: another blend, fold or model than it says",
+                remedy: "Find out which of them is missing, and make it again."),
             AuditFinding(
-                "one program version", foreign.sorted(), "stages were made by another version than \(record.program)"),
+                "one program version", foreign.sorted(), "stages were made by another version than \(record.program)",
+                remedy: "Run repro reproduce again with one version."),
         ]
     }
 
@@ -214,7 +269,8 @@ extension Catalog {
     func auditedSlices() throws -> [AuditedSlice] {
         try read { database in
             let sql = """
-                SELECT split, id, patientID, studyInstanceUID, hounsfieldSHA256, labels, isRepeated, isWrapped, isKept, fold
+                SELECT split, id, patientID, studyInstanceUID, hounsfieldSHA256, labels, isRepeated, isWrapped,
+                rawSpread = 0 AS isConstant, isKept, fold
                 FROM slice ORDER BY split, id
                 """
             return try AuditedSlice.fetchAll(database, sql: sql)

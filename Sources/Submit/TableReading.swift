@@ -16,6 +16,8 @@ struct TableReading {
     private(set) var values: [Double] = []
     /// How many rows repeated an earlier one exactly.
     private(set) var identicalDuplicates = 0
+    /// The slices whose rows they are, by number.
+    private(set) var repeatedSlices: Set<Int> = []
     var problems: ProblemLog
 
     private let duplicatesAllowed: Bool
@@ -180,6 +182,7 @@ struct TableReading {
         let before = values[duplicate.place]
         if value == before {
             identicalDuplicates += 1
+            repeatedSlices.insert(duplicate.place / typeCount)
             if duplicatesAllowed { return }
         } else if value.isNaN {
             return

@@ -9,6 +9,8 @@ public struct TruthTable: Sendable {
     public let labels: [Bool]
     /// How many rows repeated an earlier one: 24 in Kaggle's training labels, which list four slices twice.
     public let duplicateRows: Int
+    /// The slices whose rows these are, in the order of the table.
+    public let repeatedSlices: [String]
 
     /// Reads a label file (`ID,Label` with labels 0 and 1), strictly but for rows that repeat an earlier one exactly.
     ///
@@ -27,6 +29,7 @@ public struct TruthTable: Sendable {
         slices = reading.slices
         labels = reading.values.map { $0 == 1 }
         duplicateRows = reading.identicalDuplicates
+        repeatedSlices = reading.repeatedSlices.sorted().map { reading.sliceIDs[$0] }
     }
 
     /// The labels of these slices, in their order, six for each.

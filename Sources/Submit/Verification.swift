@@ -35,7 +35,7 @@ public func verify(_ bytes: some Collection<UInt8>, sample: PredictionTable, kee
     if isReadable {
         checkSlices(of: &reading, expected: sample.sliceIDs.count, &problems)
         checkValues(of: &reading, &problems)
-        notes = orderNotes(on: &reading, expected: sample.sliceIDs.count)
+        notes = orderNotes(on: &reading, expected: sample.sliceIDs.count) + scaleNotes(reading.values)
     }
     let present = reading.sliceIDs.indices.filter(reading.isPresent)
     if isTable && problems.counts[.extraSlice] == nil && problems.counts[.missingSlice] == nil
@@ -78,6 +78,17 @@ private func checkValues(of reading: inout TableReading, _ problems: inout Probl
         guard present.allSatisfy({ values[$0 * typeCount + type] == value }) else { continue }
         problems.add(.constantColumn, "every slice has the same value, \(shortest(value)), for \(name.rawValue)")
     }
+}
+
+/// What values outside [0, 1] look like, if they are many: the scale that they were probably written in.
+private func scaleNotes(_ values: [Double]) -> [String] {
+    let values = values.filter { !$0.isNaN }
+    let outside = values.count { $0 < 0 || $0 > 1 }
+    guard let low = values.min(), let high = values.max(), outside * 100 > values.count else { return [] }
+    let range = "the values run from \(shortest(low)) to \(shortest(high))"
+    if low < 0 { return ["\(range) and look like logits; Kaggle expects probabilities, 1 / (1 + exp(-x))"] }
+    if high <= 100 { return ["\(range) and look like percent; Kaggle expects probabilities, divided by 100"] }
+    return []
 }
 
 private func orderNotes(on reading: inout TableReading, expected: Int) -> [String] {

@@ -35,6 +35,7 @@ struct PhiloxTests {
     func purposes() {
         let expected: [RandomPurpose: UInt32] = [
             .shuffle: 0, .augmentation: 1, .dropout: 2, .dropConnect: 3, .initialisation: 4, .testTimeAugmentation: 5,
+            .bootstrap: 6,
         ]
         #expect(expected.count == RandomPurpose.allCases.count)
         for (purpose, number) in expected { #expect(purpose.rawValue == number) }

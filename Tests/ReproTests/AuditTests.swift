@@ -9,7 +9,8 @@ struct AuditTests {
     private func slice(_ number: Int, patient: String? = nil, fold: Int? = nil, labels: String = "") -> AuditedSlice {
         AuditedSlice(
             split: .train, id: "ID_\(number)", patientID: patient ?? "P\(number)", studyInstanceUID: "S\(number)",
-            hounsfieldSHA256: "image\(number)", labels: labels, isRepeated: false, isWrapped: false, isKept: true,
+            hounsfieldSHA256: "image\(number)", labels: labels, isRepeated: false, isWrapped: false,
+            isConstant: false, isKept: true,
             fold: fold ?? number % 2)
     }
 
@@ -77,6 +78,19 @@ struct AuditTests {
         #expect(Audit.foldsWithoutAType(unbalanced).verdict == .note)
         #expect(Audit.foldsWithoutAType(unbalanced).examples == ["fold 1 without epidural"])
         #expect(Audit.foldsWithoutAType(Array(unbalanced.dropLast())).verdict == .ok)
+    }
+
+    @Test("a fold that has far more slices of a type than the others is a note; a constant image is one, too")
+    func balanceAndConstantImages() {
+        let even = (0..<100).map { slice(1000 + $0, labels: "subdural any") }
+        #expect(Audit.foldsOutOfBalance(even).verdict == .ok)
+        let uneven = (0..<100).map { slice(1000 + $0, fold: $0 % 8 == 0 ? 1 : 0, labels: "subdural any") }
+        let finding = Audit.foldsOutOfBalance(uneven)
+        #expect(finding.verdict == .note)
+        #expect(finding.examples.first == "fold 0 has 1.74 times the mean of subdural")
+        var blank = slice(73)
+        blank.isConstant = true
+        #expect(Audit.constantImages(sound + [blank]).examples == ["ID_73"])
     }
 
     @Test("equal images with different labels contradict each other; repetition and order of labels do not")
@@ -167,7 +181,10 @@ struct AuditTests {
         let finding = Audit.brokenLabelLogic((0..<100).map { slice($0, labels: "any") })
         #expect(finding.count == 100)
         #expect(finding.examples.count == 5)
-        #expect(AuditCommand.text([finding]).hasSuffix("ID_4 (any), ..."))
+        #expect(
+            AuditCommand.text([finding]).contains(
+                "100: slices have a type without 'any', or 'any' without a type (ID_0 (any), ID_1 (any), ID_2 (any), ID_3 (any), ID_4 (any), ...). Correct"
+            ))
     }
 
     @Test("a directory without a catalog is a missing input")

@@ -53,7 +53,8 @@ struct VerifyCommandTests {
         #expect(try status(String(hash.reversed())) == 1)
         #expect(try status(files["other.json"]) == 1)
         #expect(try status(files["without.json"]) == 65)
-        #expect(try status(files["sample.csv"]) == 65)
+        #expect(try status(files["sample.csv"]) == 1)
+        #expect(try status(files["s.csv"]) == 0)
         #expect(try status("0123abcd") == 66)
     }
 

@@ -8,6 +8,8 @@ public enum RandomPurpose: UInt32, Sendable, CaseIterable {
     case dropConnect = 3
     case initialisation = 4
     case testTimeAugmentation = 5
+    /// Resampling patients for intervals of scores.
+    case bootstrap = 6
 }
 
 /// A counter-based random stream: draw number n of (seed, purpose, epoch, sample) is a pure function of those five numbers.

@@ -13,6 +13,7 @@ struct ScoreCommand: ParsableCommand {
             scored alone.
 
             repro score predictions/resnet34/fold0/oof.csv --truth stage_2_train.csv --folds train.csv
+            repro score oof.csv --truth stage_2_train.csv --folds train.csv --statistics --bootstrap 1000
             """)
 
     @Argument(help: "The predictions: a CSV file ID,Label, or - for standard input.")
@@ -27,11 +28,48 @@ struct ScoreCommand: ParsableCommand {
     @Option(help: "Probabilities are held in [clip, 1 - clip]; Kaggle's clip is the default, the original's was 1e-5.")
     var clip = kaggleClip
 
-    @Option(help: ArgumentHelp("A Kaggle leaderboard (CSV download): prints rank and medal.", valueName: "csv"))
+    @Flag(help: "Also the AUC, average precision, Brier score and calibration error of each type.")
+    var statistics = false
+
+    @Option(help: ArgumentHelp("Also 95 % intervals, from so many resamples of the patients.", valueName: "resamples"))
+    var bootstrap: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Whose slices they are, for --bootstrap: a catalog, or a CSV file with columns ID and PatientID; the file of --folds if left out.",
+            valueName: "file"))
+    var patients: String?
+
+    @Option(help: "The seed of the resamples.")
+    var seed: UInt64 = 2019
+
+    @Option(
+        help: ArgumentHelp(
+            "Also the public and the private part: a CSV file with columns ID (of slices or rows) and Usage (Public or Private).",
+            valueName: "csv"))
+    var publicSplit: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A Kaggle leaderboard (CSV download): prints rank and medal; of the private part if there is --public-split.",
+            valueName: "csv"))
     var leaderboard: String?
+
+    @Flag(help: "Show the score among the competition's published results.")
+    var marks = false
 
     @Flag(help: "Print JSON for machines.")
     var json = false
+
+    func validate() throws {
+        if let bootstrap {
+            guard 1...1_000_000 ~= bootstrap else { throw ValidationError("--bootstrap: from 1 to 1000000 resamples.") }
+            guard patients != nil || folds != nil else {
+                throw ValidationError(
+                    "--bootstrap needs --patients (or --folds with a column PatientID): patients are resampled.")
+            }
+        }
+    }
 
     func run() throws {
         let report = try makeReport()
@@ -42,10 +80,12 @@ struct ScoreCommand: ParsableCommand {
                     + "\(InputBytes.name(folds ?? truth)) does not list them.")
         }
         Console.result(json ? try JSON.encode(report) : report.text)
+        if marks && !json { Console.result(PublishedMarks.text(with: report.comparable)) }
     }
 
     func makeReport() throws -> ScoreReport {
-        try InputBytes.checkAtMostOneStandardInput([predictions, truth] + [folds, leaderboard].compactMap { $0 })
+        try InputBytes.checkAtMostOneStandardInput(
+            [predictions, truth] + [folds, patients, publicSplit, leaderboard].compactMap { $0 })
         let name = InputBytes.name(predictions)
         let labels = try TruthTable(parsing: InputBytes.read(truth), name: InputBytes.name(truth))
         let predicted = try PredictionTable(parsing: InputBytes.read(predictions), name: name, order: labels.slices)
@@ -55,23 +95,93 @@ struct ScoreCommand: ParsableCommand {
         }
         let slices = folds?.sliceIDs ?? labels.sliceIDs
         do {
-            let values = try predicted.values(for: slices, name: name)
-            let truth = try labels.labels(for: slices, name: InputBytes.name(self.truth))
+            let scored = Scored(
+                slices: slices, values: try predicted.values(for: slices, name: name),
+                truth: try labels.labels(for: slices, name: InputBytes.name(self.truth)))
             var report = ScoreReport(
-                predictions: name, clip: clip,
-                score: try weightedLogLoss(
-                    predictions: values, truth: truth, folds: folds?.folds ?? slices.map { _ in 0 }, clip: clip),
-                isFolded: folds != nil, baseline: try constantFrequencyBaseline(truth: truth, clip: clip),
+                predictions: name, clip: clip, score: try score(scored, folds?.folds),
+                isFolded: folds != nil, baseline: try constantFrequencyBaseline(truth: scored.truth, clip: clip),
                 unscoredSlices: predicted.sliceIDs.count - slices.count)
+            if let publicSplit { report.parts = try parts(scored, publicSplit) }
+            try addStatistics(of: scored, to: &report)
             if let leaderboard {
                 let scores = try Leaderboard(parsing: InputBytes.read(leaderboard), name: InputBytes.name(leaderboard))
                     .scores
-                report.standing = Standing(of: report.overall.overall, among: scores)
+                report.standing = Standing(of: report.comparable, among: scores)
             }
             return report
         } catch let error as ScoringError {
             if case .clipOutOfRange = error { throw Failure(.badUsage, "--clip: \(error).") }
             throw Failure(.badInput, "\(name): \(error).")
+        }
+    }
+
+    /// The slices that are scored.
+    private struct Scored {
+        let slices: [String]
+        /// Six for each slice; the labels likewise.
+        let values: [Double]
+        let truth: [Bool]
+
+        func column(_ type: Int) -> RankedPredictions {
+            let rows = stride(from: type, to: truth.count, by: HemorrhageType.allCases.count)
+            return RankedPredictions(rows.map { values[$0] }, truth: rows.map { truth[$0] })
+        }
+    }
+
+    private func score(_ scored: Scored, _ folds: [Int]?) throws -> FoldedScore {
+        try weightedLogLoss(
+            predictions: scored.values, truth: scored.truth, folds: folds ?? scored.slices.map { _ in 0 }, clip: clip)
+    }
+
+    private func parts(_ scored: Scored, _ path: String) throws -> [ScoreReport.Line] {
+        let name = InputBytes.name(path)
+        let usage = try SliceColumn("Usage", parsing: InputBytes.read(path), name: name, acceptsRows: true)
+            .values(for: scored.slices, name: name)
+        let names = ["public", "private"]
+        let numbers = try zip(scored.slices, usage).map { slice, usage in
+            guard let number = names.firstIndex(of: usage.lowercased()) else {
+                throw Failure(
+                    .badInput, "\(name): the Usage of \(slice) is '\(usage)'; expected Public or Private.")
+            }
+            return number
+        }
+        return try score(scored, numbers).perFold.map { ScoreReport.Line($0.score, part: names[$0.fold]) }
+    }
+
+    private func addStatistics(of scored: Scored, to report: inout ScoreReport) throws {
+        let ranked = statistics ? concurrentMap(HemorrhageType.allCases.count) { scored.column($0) } : []
+        var intervals: [[Interval?]] = []
+        if let bootstrap, let patients = patients ?? folds {
+            let resampling = Patients.bootstrap(
+                try Patients.read(patients, for: scored.slices), resamples: bootstrap, seed: seed)
+            let losses = try sliceLosses(predictions: scored.values, truth: scored.truth, clip: clip)
+            report.intervals = ScoreReport.Intervals(
+                resampling.intervals(ofMeanLoss: losses), patients: resampling.patients)
+            intervals = Self.intervals(of: ranked, resampling)
+        }
+        if statistics {
+            report.statistics = ranked.enumerated().compactMap { type, ranked in
+                ranked.metrics().map {
+                    ScoreReport.Statistics(
+                        type: HemorrhageType.allCases[type], metrics: $0,
+                        intervals: intervals.isEmpty ? nil : intervals[type])
+                }
+            }
+        }
+    }
+
+    /// For each type the intervals of its four statistics, in the order of ``ScoreReport/Statistics/names``.
+    private static func intervals(of types: [RankedPredictions], _ bootstrap: PatientBootstrap) -> [[Interval?]] {
+        guard !types.isEmpty else { return [] }
+        let patientOfSlice = bootstrap.patientOfSlice
+        let resamples = bootstrap.resample { timesDrawn in
+            types.map { $0.metrics { timesDrawn[patientOfSlice[$0]] }.map(ScoreReport.Statistics.values) }
+        }
+        return types.indices.map { type in
+            ScoreReport.Statistics.names.indices.map { statistic in
+                Interval(resamples.compactMap { $0[type]?[statistic] })
+            }
         }
     }
 }
@@ -87,71 +197,5 @@ extension FoldTable {
         }
         let rows = folds.indices.filter { present.contains(folds[$0]) }
         return (rows.map { sliceIDs[$0] }, rows.map { folds[$0] })
-    }
-}
-
-/// What `repro score` found, as its JSON has it.
-struct ScoreReport: Encodable {
-    /// A score with its types by name.
-    struct Line: Encodable {
-        let fold: Int?
-        let slices: Int
-        let perType: [String: Double]
-        let overall: Double
-
-        enum CodingKeys: String, CodingKey {
-            case fold, slices, overall
-            case perType = "per_type"
-        }
-
-        init(_ score: Score, fold: Int? = nil) {
-            self.fold = fold
-            slices = score.count
-            perType = Dictionary(uniqueKeysWithValues: zip(HemorrhageType.allCases.map(\.rawValue), score.perType))
-            overall = score.overall
-        }
-
-        /// The numbers of a row of the table, to 5 decimals as Kaggle shows them.
-        var cells: [String] {
-            ["\(slices)"] + HemorrhageType.allCases.map { Numbers.fixed(perType[$0.rawValue] ?? .nan, 5) }
-                + [Numbers.fixed(overall, 5)]
-        }
-    }
-
-    let predictions: String
-    let clip: Double
-    let overall: Line
-    /// The score of predicting each type's frequency among the scored slices.
-    let baseline: Line
-    /// nil where no folds were given.
-    let folds: [Line]?
-    /// How many predicted slices are not among those that were scored.
-    let unscoredSlices: Int
-    var standing: Standing?
-
-    enum CodingKeys: String, CodingKey {
-        case predictions, clip, overall, baseline, folds, standing
-        case unscoredSlices = "unscored_slices"
-    }
-
-    init(predictions: String, clip: Double, score: FoldedScore, isFolded: Bool, baseline: Score, unscoredSlices: Int) {
-        self.predictions = predictions
-        self.clip = clip
-        overall = Line(score.overall)
-        self.baseline = Line(baseline)
-        folds = isFolded ? score.perFold.map { Line($0.score, fold: $0.fold) } : nil
-        self.unscoredSlices = unscoredSlices
-    }
-
-    var text: String {
-        let columns = ["slices"] + HemorrhageType.allCases.map(\.rawValue) + ["overall"]
-        var table = TextTable([("", .left)] + columns.map { ($0, .right) })
-        for line in folds ?? [] { table.rows.append(["fold \(line.fold ?? 0)"] + line.cells) }
-        table.rows.append(["all"] + overall.cells)
-        table.rows.append(["constant frequencies"] + baseline.cells)
-        guard let standing else { return table.text }
-        let medal = standing.medal.map { "\($0.rawValue) medal" } ?? "no medal"
-        return table.text
-            + "\nrank \(standing.rank) of \(standing.teams) teams (top \(Numbers.fixed(standing.topPercent, 1)) %), \(medal)"
     }
 }

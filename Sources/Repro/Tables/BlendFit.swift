@@ -1,0 +1,97 @@
+import Metrics
+import Submit
+
+/// The weights that `repro blend --fit` finds, beside others, with what each reaches out of fold.
+struct BlendFit: Encodable {
+    /// One way of weighting the tables.
+    struct Line: Encodable {
+        let name: String
+        /// nil where every fold has its own.
+        let weights: [Double]?
+        let overall: Double
+    }
+
+    /// The tables' names, in the order of the weights.
+    let tables: [String]
+    let slices: Int
+    let lines: [Line]
+    /// The weights that minimise the loss over all slices.
+    let fitted: [Double]
+    /// The weights fitted without each fold, which its slices were scored with.
+    let withoutFold: [Int: [Double]]?
+
+    enum CodingKeys: String, CodingKey {
+        case tables, slices, lines, fitted
+        case withoutFold = "without_fold"
+    }
+
+    /// The original's two sets of weights for resnet34, se_resnext50_32x4d and efficientnet-b3 (docs/original.md).
+    static let original: [[Double]] = [[0.15, 0.5, 0.35], [0.3, 0.4, 0.3]]
+
+    /// - Parameters:
+    ///   - values: Each table's probabilities, six for each slice.
+    ///   - folds: The fold of each slice, for nested cross-validation; no patient may be in two of them.
+    init(tables: [String], values: [[Double]], truth: [Bool], folds: [Int]?, clip: Double) throws {
+        self.tables = tables
+        let types = HemorrhageType.allCases.count
+        slices = truth.count / types
+        let fit = try WeightFit(values, truth: truth)
+        let fitted = fit.fit(slices: Array(0..<slices)).weights
+        self.fitted = fitted
+        func line(_ name: String, _ weights: [Double]) throws -> Line {
+            let score = try weightedLogLoss(
+                predictions: Self.blended(values) { _ in weights }, truth: truth, clip: clip)
+            return Line(name: name, weights: weights, overall: score.overall)
+        }
+        var lines = try tables.indices.map { number in
+            try line(tables[number], tables.indices.map { $0 == number ? 1 : 0 })
+        }
+        if tables.count > 1 { lines.append(try line("equal weights", equalWeights(tables.count))) }
+        if tables.count == 3 {
+            for weights in Self.original { lines.append(try line("the original's weights", weights)) }
+        }
+        lines.append(try line("fitted, in sample", fitted))
+        let withoutFold = folds.map { folds in
+            Dictionary(
+                uniqueKeysWithValues: Set(folds).sorted().map { fold in
+                    (fold, fit.fit(slices: folds.indices.filter { folds[$0] != fold }).weights)
+                })
+        }
+        if let folds, let withoutFold {
+            let honest = Self.blended(values) { withoutFold[folds[$0]] ?? fitted }
+            let score = try weightedLogLoss(predictions: honest, truth: truth, clip: clip)
+            lines.append(
+                Line(name: "fitted, each fold with the weights of the others", weights: nil, overall: score.overall))
+        }
+        self.lines = lines
+        self.withoutFold = withoutFold
+    }
+
+    /// The rows' weighted sums, with the weights of each row's slice.
+    private static func blended(_ values: [[Double]], _ weights: (_ slice: Int) -> [Double]) -> [Double] {
+        let types = HemorrhageType.allCases.count
+        return (values.first ?? []).indices.map { row in
+            zip(weights(row / types), values).reduce(0.0) { $0 + $1.0 * $1.1[row] }
+        }
+    }
+
+    var text: String {
+        var table = TextTable(
+            [("weights", .left), ("overall", .right)] + tables.indices.map { ("w\($0 + 1)", .right) })
+        for line in lines {
+            table.rows.append(
+                [line.name, Numbers.fixed(line.overall, 5)]
+                    + (line.weights?.map { Numbers.fixed($0, 4) } ?? tables.map { _ in "" }))
+        }
+        var text = [table.text]
+        if let withoutFold {
+            text.append(
+                "without fold "
+                    + withoutFold.sorted { $0.key < $1.key }.map { fold, weights in
+                        "\(fold): \(weights.map { Numbers.fixed($0, 4) }.joined(separator: ", "))"
+                    }.joined(separator: "; "))
+        }
+        text.append("--weights \(fitted.map { "\($0)" }.joined(separator: ","))")
+        return text.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,160 @@
+import Metrics
+
+/// What `repro score` found, as its JSON has it.
+struct ScoreReport: Encodable {
+    /// A score with its types by name.
+    struct Line: Encodable {
+        let fold: Int?
+        /// `public` or `private`.
+        let part: String?
+        let slices: Int
+        let perType: [String: Double]
+        let overall: Double
+
+        enum CodingKeys: String, CodingKey {
+            case fold, part, slices, overall
+            case perType = "per_type"
+        }
+
+        init(_ score: Score, fold: Int? = nil, part: String? = nil) {
+            self.fold = fold
+            self.part = part
+            slices = score.count
+            perType = Dictionary(uniqueKeysWithValues: zip(HemorrhageType.allCases.map(\.rawValue), score.perType))
+            overall = score.overall
+        }
+
+        /// The numbers of a row of the table, to 5 decimals as Kaggle shows them.
+        var cells: [String] {
+            ["\(slices)"] + HemorrhageType.allCases.map { Numbers.fixed(perType[$0.rawValue] ?? .nan, 5) }
+                + [Numbers.fixed(overall, 5)]
+        }
+    }
+
+    /// The 95 % intervals of the score.
+    struct Intervals: Encodable {
+        let patients: Int
+        let perType: [String: Interval]
+        let overall: Interval?
+
+        enum CodingKeys: String, CodingKey {
+            case patients, overall
+            case perType = "per_type"
+        }
+
+        /// - Parameter intervals: Those of the six types, then that of the whole.
+        init(_ intervals: [Interval?], patients: Int) {
+            self.patients = patients
+            perType = Dictionary(
+                uniqueKeysWithValues: zip(HemorrhageType.allCases.map(\.rawValue), intervals).compactMap {
+                    name, interval in
+                    interval.map { (name, $0) }
+                })
+            overall = intervals.last ?? nil
+        }
+
+        func cells(_ end: KeyPath<Interval, Double>) -> [String] {
+            let ends = HemorrhageType.allCases.map { perType[$0.rawValue] } + [overall]
+            return ["\(patients) patients"] + ends.map { $0.map { Numbers.fixed($0[keyPath: end], 5) } ?? "" }
+        }
+    }
+
+    /// The statistics of one type.
+    struct Statistics: Encodable {
+        let type: HemorrhageType
+        let metrics: ClassificationMetrics
+        /// By the statistics' names; nil without a bootstrap.
+        let intervals: [String: Interval]?
+
+        static let names = ["AUC", "average precision", "Brier", "calibration error"]
+
+        static func values(_ metrics: ClassificationMetrics) -> [Double?] {
+            [metrics.areaUnderCurve, metrics.averagePrecision, metrics.brierScore, metrics.calibrationError]
+        }
+
+        init(type: HemorrhageType, metrics: ClassificationMetrics, intervals: [Interval?]?) {
+            self.type = type
+            self.metrics = metrics
+            self.intervals = intervals.map { intervals in
+                Dictionary(
+                    uniqueKeysWithValues: zip(Self.names, intervals).compactMap { name, interval in
+                        interval.map { (name, $0) }
+                    })
+            }
+        }
+
+        var cells: [String] {
+            [type.rawValue, "\(metrics.positives)"]
+                + zip(Self.names, Self.values(metrics)).map { name, value in
+                    guard let value else { return "-" }
+                    let interval = intervals?[name].map {
+                        " (\(Numbers.fixed($0.low, 4))-\(Numbers.fixed($0.high, 4)))"
+                    }
+                    return Numbers.fixed(value, 4) + (interval ?? "")
+                }
+        }
+    }
+
+    let predictions: String
+    let clip: Double
+    let overall: Line
+    /// The score of predicting each type's frequency among the scored slices.
+    let baseline: Line
+    /// nil where no folds were given.
+    let folds: [Line]?
+    /// The public and the private part; nil where no split was given.
+    var parts: [Line]?
+    var intervals: Intervals?
+    var statistics: [Statistics]?
+    /// How many predicted slices are not among those that were scored.
+    let unscoredSlices: Int
+    var standing: Standing?
+
+    enum CodingKeys: String, CodingKey {
+        case predictions, clip, overall, baseline, folds, parts, intervals, statistics, standing
+        case unscoredSlices = "unscored_slices"
+    }
+
+    init(predictions: String, clip: Double, score: FoldedScore, isFolded: Bool, baseline: Score, unscoredSlices: Int) {
+        self.predictions = predictions
+        self.clip = clip
+        overall = Line(score.overall)
+        self.baseline = Line(baseline)
+        folds = isFolded ? score.perFold.map { Line($0.score, fold: $0.fold) } : nil
+        self.unscoredSlices = unscoredSlices
+    }
+
+    /// The score that a final leaderboard would show: of the private part, or of all where there are no parts.
+    var comparable: Double { (parts?.first { $0.part == "private" } ?? overall).overall }
+
+    var text: String {
+        var blocks = [scores.text]
+        if let statistics {
+            var table = TextTable(
+                [("", .left), ("positive", .right)] + Statistics.names.map { ($0, .right) })
+            table.rows = statistics.map(\.cells)
+            blocks.append(table.text)
+        }
+        if let standing {
+            let medal = standing.medal.map { "\($0.rawValue) medal" } ?? "no medal"
+            blocks.append(
+                "rank \(standing.rank) of \(standing.teams) teams (top \(Numbers.fixed(standing.topPercent, 1)) %), \(medal)"
+            )
+        }
+        return blocks.joined(separator: "\n")
+    }
+
+    private var scores: TextTable {
+        let columns = ["slices"] + HemorrhageType.allCases.map(\.rawValue) + ["overall"]
+        var table = TextTable([("", .left)] + columns.map { ($0, .right) })
+        for line in folds ?? [] { table.rows.append(["fold \(line.fold ?? 0)"] + line.cells) }
+        for line in parts ?? [] { table.rows.append([line.part ?? ""] + line.cells) }
+        table.rows.append(["all"] + overall.cells)
+        if let intervals {
+            table.rows.append(["95 % from"] + intervals.cells(\.low))
+            table.rows.append(["95 % to"] + intervals.cells(\.high))
+        }
+        table.rows.append(["constant frequencies"] + baseline.cells)
+        return table
+    }
+}
