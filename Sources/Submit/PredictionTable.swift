@@ -42,40 +42,53 @@ public struct PredictionTable: Sendable, Equatable {
     }
 
     /// The table as CSV: the header, then slice after slice, the types in file order, each number in its shortest form.
-    public func csv() -> [UInt8] { rendered().csv }
+    public func csv() -> [UInt8] { joined(renderedPieces()) }
 
     /// The SHA-256 of the table's canonical form: the CSV with the slices in ascending order of ID.
     ///
     /// Two files have the same hash exactly if they hold the same predictions, whatever the order of their rows and the
     /// spelling of their numbers.
-    public func contentHash() -> String { rendered().contentHash }
+    public func contentHash() -> String { contentHash(renderedPieces()) }
 
     /// The CSV and the content hash, for not much more than the price of one.
     public func rendered() -> (csv: [UInt8], contentHash: String) {
-        let pieceSize = 4096
-        let pieces = concurrentMap((sliceIDs.count + pieceSize - 1) / pieceSize) { piece in
-            let start = piece * pieceSize
+        let pieces = renderedPieces()
+        return (joined(pieces), contentHash(pieces))
+    }
+
+    /// The rows of some consecutive slices as text, and where those of each slice end.
+    private typealias Piece = (bytes: [UInt8], ends: [Int])
+    private static let pieceSize = 4096
+
+    private func renderedPieces() -> [Piece] {
+        let size = Self.pieceSize
+        return concurrentMap((sliceIDs.count + size - 1) / size) { piece in
             var (bytes, ends) = ([UInt8](), [Int]())
-            bytes.reserveCapacity(pieceSize * typeCount * 48)
-            for slice in start..<min(start + pieceSize, sliceIDs.count) {
+            bytes.reserveCapacity(size * typeCount * 48)
+            for slice in piece * size..<min((piece + 1) * size, sliceIDs.count) {
                 appendRows(of: slice, to: &bytes)
                 ends.append(bytes.count)
             }
-            return (bytes: bytes, ends: ends)
+            return (bytes, ends)
         }
-        var hash = SHA256()
-        hash.update(data: header)
-        for slice in ascendingByID(sliceIDs) {
-            let (piece, place) = (pieces[slice / pieceSize], slice % pieceSize)
-            piece.bytes.withUnsafeBytes {
-                let rows = (place == 0 ? 0 : piece.ends[place - 1])..<piece.ends[place]
-                hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: $0[rows]))
-            }
-        }
+    }
+
+    private func joined(_ pieces: [Piece]) -> [UInt8] {
         var csv = header
         csv.reserveCapacity(header.count + pieces.reduce(0) { $0 + $1.bytes.count })
         for piece in pieces { csv += piece.bytes }
-        return (csv, hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
+        return csv
+    }
+
+    private func contentHash(_ pieces: [Piece]) -> String {
+        var hash = SHA256()
+        hash.update(data: header)
+        for slice in ascendingByID(sliceIDs) {
+            let (piece, place) = (pieces[slice / Self.pieceSize], slice % Self.pieceSize)
+            let rows = (place == 0 ? 0 : piece.ends[place - 1])..<piece.ends[place]
+            piece.bytes.withUnsafeBytes { hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: $0[rows])) }
+        }
+        return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
     /// The values of these slices, in their order, six for each.

@@ -15,6 +15,46 @@ struct BlendTests {
         #expect(blended.values == [0.5983333333333333, 0.09820987615, 0.2991666666666667, 0.51385, 0.07500005, 0.9395])
     }
 
+    /// Expected values by Python 3.11: exp of the weighted logarithms, and the logistic of the weighted logits.
+    @Test("geometric and logit means are those of the formulas, within the range of their inputs, 0 and 1 included")
+    func otherMeans() throws {
+        let geometric = try blend([a, b], weights: [0.25, 0.75], mean: .geometric, clip: nil).values
+        let logit = try blend([a, b], weights: [0.25, 0.75], mean: .logit, clip: nil).values
+        let expectedGeometric = [
+            0.43035170706588505, 0.07071067811865477, 0.32466791547509893, 0.7348469228349535, 4.728708045015879e-06,
+            0.8794515704459243,
+        ]
+        let expectedLogit = [
+            0.5215284939990182, 0.07209779892943358, 0.3248251075173221, 0.8244151980555311, 5.6233820510559995e-06,
+            0.9949405860227363,
+        ]
+        for row in 0..<6 {
+            #expect(abs(geometric[row] - expectedGeometric[row]) < 1e-14)
+            #expect(abs(logit[row] - expectedLogit[row]) < 1e-14)
+        }
+        for mean in BlendMean.allCases where mean != .rank {
+            for count in [1, 3, 7] {
+                let same = try blend(
+                    Array(repeating: c, count: count), weights: equalWeights(count), mean: mean, clip: nil)
+                #expect(same == c, "\(mean)")
+            }
+        }
+    }
+
+    /// scipy.stats.rankdata([.3, .1, .3, .9]) / 4 = .625, .25, .625, 1; of [.4, .2, .1, .3]: 1, .5, .25, .75.
+    @Test("the rank mean averages mean ranks as shares of the number of slices")
+    func rankMean() throws {
+        func table(_ any: [Double]) -> PredictionTable {
+            PredictionTable(
+                sliceIDs: ["ID_a", "ID_b", "ID_c", "ID_d"],
+                values: any.flatMap { Array(repeating: 0.5, count: 5) + [$0] })
+        }
+        let mean = try blend(
+            [table([0.3, 0.1, 0.3, 0.9]), table([0.4, 0.2, 0.1, 0.3])], weights: [0.5, 0.5], mean: .rank, clip: nil)
+        #expect([5, 11, 17, 23].map { mean.values[$0] } == [0.8125, 0.375, 0.4375, 0.875])
+        #expect(mean.values[0] == 0.625)
+    }
+
     @Test("tables are matched by ID, the result has the order of the first, and the order of rows changes no value")
     func matchesByID() throws {
         let first = Tables.table(slices: 30, seed: 1)

@@ -60,6 +60,18 @@ struct VerificationTests {
         #expect(result.problems.map(\.message) == ["every slice has the same value, 0.5, for any"])
     }
 
+    @Test("values that look like logits or percent are named as such; a single value out of range is not")
+    func scales() {
+        func notes(_ values: [String]) -> [String] {
+            let rows = ["ID_a", "ID_b", "ID_c"].flatMap { Tables.rows($0, values) }
+            return verify(Tables.file(rows), sample: sample).notes
+        }
+        #expect(notes(["-3.5", "-2", "0.1", "-4", "1.5", "2"]).first?.contains("look like logits") == true)
+        #expect(notes(["0", "1.5", "20", "99.9", "4", "100"]).first?.contains("look like percent") == true)
+        #expect(notes(["0", "0.5", "1", "0.1", "0.2", "0.3"]).isEmpty)
+        #expect(notes(["0", "0.5", "1000", "0.1", "0.2", "0.3"]).isEmpty)
+    }
+
     @Test("the sample itself, in whatever order and spelling, is recognised")
     func equalsSample() {
         let rows = ["ID_c", "ID_a", "ID_b"].flatMap { Tables.rows($0, Array(repeating: "0.50", count: 6)) }
