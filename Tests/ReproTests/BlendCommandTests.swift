@@ -30,6 +30,59 @@ struct BlendCommandTests {
             run.output == TableText.table(("ID_a", "0.3 0.35 0.4 0.45 0.5 0.55"), ("ID_b", "0.5 0.5 0.5 0.5 0.5 0.5")))
     }
 
+    @Test("files joined with commas are averaged first and count as one")
+    func nested() throws {
+        let c = TableText.table(("ID_a", "0.9 0.9 0.9 0.9 0.9 0.9"), ("ID_b", "0.25 0.25 0.25 0.25 0.25 0.25"))
+        let files = try TableFolder(["a.csv": a, "b.csv": b, "c.csv": c, "x,y.csv": c])
+        let run = try ProgramRun("blend", "\(files["a.csv"]),\(files["b.csv"])", files["c.csv"], "--out", "-")
+        // (mean(0, 1) + 0.25) / 2 for ID_b.
+        #expect(run.output.contains("ID_b_any,0.375\n"))
+        let comma = try ProgramRun("blend", files["x,y.csv"], "--out", "-")
+        #expect(comma.output == c)
+        #expect(try ProgramRun("blend", "\(files["a.csv"]),", "--out", "-").status == 66)
+    }
+
+    @Test("other means are asked for by name")
+    func means() throws {
+        let files = try TableFolder(["a.csv": a, "b.csv": b])
+        let rank = try ProgramRun("blend", files["a.csv"], files["b.csv"], "--mean", "rank", "--out", "-")
+        // ID_a is the higher in one file and the lower in the other.
+        #expect(rank.output.contains("ID_a_any,0.75\n") && rank.output.contains("ID_b_any,0.75\n"))
+        #expect(try ProgramRun("blend", files["a.csv"], "--mean", "harmonic", "--out", "-").status == 64)
+    }
+
+    @Test("--fit gives all the weight to the file that is right, tells the honest gain, and writes that blend")
+    func fit() throws {
+        let truth = TableText.table(
+            ("ID_a", "0 0 0 0 1 1"), ("ID_b", "0 0 0 0 0 0"), ("ID_c", "1 0 0 0 0 1"), ("ID_d", "0 0 0 0 0 0"))
+        let right = truth.replacingOccurrences(of: ",0", with: ",0.1").replacingOccurrences(of: ",1", with: ",0.9")
+        let wrong = truth.replacingOccurrences(of: ",0", with: ",0.6").replacingOccurrences(of: ",1", with: ",0.4")
+        let files = try TableFolder([
+            "t.csv": truth, "right.csv": right, "wrong.csv": wrong,
+            "f.csv": "ID,PatientID,fold\nID_a,p,0\nID_b,q,0\nID_c,r,1\nID_d,s,1\n",
+            "leak.csv": "ID,PatientID,fold\nID_a,p,0\nID_b,q,0\nID_c,p,1\nID_d,s,1\n",
+        ])
+        let arguments = [
+            "blend", files["wrong.csv"], files["right.csv"], "--fit", "--truth", files["t.csv"], "--folds",
+        ]
+        let run = try ProgramRun(arguments + [files["f.csv"], "--out", files["out.csv"]])
+        #expect(run.status == 0)
+        let lines = run.output.split(separator: "\n").filter { $0.hasPrefix("fitted") }
+        #expect(lines.count == 2)
+        #expect(lines.first?.hasSuffix(" 0.10536  0.0000  1.0000") == true)
+        #expect(lines.last?.hasPrefix("fitted, each fold with the weights of the others") == true)
+        #expect(lines.last?.hasSuffix(" 0.10536") == true)
+        #expect(run.output.contains("--weights 0.0,1.0"))
+        #expect(try files.text("out.csv") == right)
+        let leak = try ProgramRun(arguments + [files["leak.csv"]])
+        #expect(leak.status == 65 && leak.errors.contains("patient p is in folds 0 and 1"))
+        #expect(try ProgramRun("blend", files["right.csv"], "--fit").status == 64)
+        #expect(try ProgramRun("blend", files["right.csv"]).status == 64)
+        let three = try ProgramRun(
+            "blend", files["right.csv"], files["wrong.csv"], files["wrong.csv"], "--fit", "--truth", files["t.csv"])
+        #expect(three.output.components(separatedBy: "the original's weights").count == 3)
+    }
+
     @Test("JSON says what was done")
     func json() throws {
         let files = try TableFolder(["a.csv": a, "b.csv": b])

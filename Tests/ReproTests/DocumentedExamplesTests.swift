@@ -12,7 +12,7 @@ struct DocumentedExamplesTests {
     func predictions() throws {
         let page = try String(contentsOf: docs.appendingPathComponent("predictions.md"), encoding: .utf8)
         let examples = page.components(separatedBy: "```\n").filter { $0.hasPrefix("$ repro ") }
-        #expect(examples.count == 5)
+        #expect(examples.count == 10)
         let files = try TableFolder()
         let folder = files["examples"]
         try FileManager.default.copyItem(atPath: docs.appendingPathComponent("examples").path, toPath: folder)

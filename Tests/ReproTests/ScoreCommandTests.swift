@@ -68,6 +68,125 @@ struct ScoreCommandTests {
         #expect(report.text.hasSuffix("\nrank 694 of 1345 teams (top 51.6 %), no medal"))
     }
 
+    private let people = "ID,PatientID,fold\nID_a,p1,0\nID_b,p2,1\n"
+
+    @Test("--statistics adds a row for each type, with - where a statistic is not defined")
+    func statistics() throws {
+        let files = try TableFolder(["p.csv": half, "t.csv": truth])
+        let run = try ProgramRun("score", files["p.csv"], "--truth", files["t.csv"], "--statistics")
+        #expect(run.output.contains("intraparenchymal         1  0.5000             0.5000  0.2500             0.0000"))
+        #expect(run.output.contains("epidural                 0       -                  -  0.2500             0.5000"))
+    }
+
+    @Test("intervals come from resampled patients, have the same bits every time, and need to know the patients")
+    func bootstrap() throws {
+        let p = TableText.table(("ID_a", "0.1 0.1 0.1 0.1 0.1 0.1"), ("ID_b", "0.1 0.1 0.1 0.1 0.1 0.1"))
+        let files = try TableFolder(["p.csv": p, "t.csv": truth, "f.csv": people, "g.csv": folds])
+        let arguments = [
+            "score", files["p.csv"], "--truth", files["t.csv"], "--folds", files["f.csv"], "--statistics",
+            "--bootstrap", "200",
+        ]
+        let run = try ProgramRun(arguments)
+        #expect(run.status == 0)
+        // With two patients, a resample has one of them twice or both: from -log 0.9 to (4 log 0.9 + 3 log 0.1) / 7.
+        #expect(run.output.contains("95 % from             2 patients   0.10536           0.10536"))
+        #expect(run.output.contains("95 % to               2 patients   0.10536           2.30259"))
+        #expect(run.output.contains("0.4100 (0.0100-0.8100)"))
+        #expect(try ProgramRun(arguments).output == run.output)
+        #expect(try ProgramRun(arguments + ["--seed", "1", "--bootstrap", "3"]).output != run.output)
+        #expect(try ProgramRun(Array(arguments[..<4]) + ["--bootstrap", "200"]).status == 64)
+        let unknown = try ProgramRun(Array(arguments[..<4]) + ["--bootstrap", "9", "--patients", files["g.csv"]])
+        #expect(unknown.status == 65 && unknown.errors.contains("lacks the column PatientID"))
+    }
+
+    @Test(
+        "the public split gives two more rows, from a file by rows or by slices, and the private part counts for the rank"
+    )
+    func publicSplit() throws {
+        let files = try TableFolder([
+            "p.csv": TableText.table(("ID_a", "0.1 0.1 0.1 0.1 0.1 0.1"), ("ID_b", "0.5 0.5 0.5 0.5 0.5 0.5")),
+            "t.csv": truth,
+            "s.csv": "ID,Usage\nID_a,Public\nID_b,Private\n", "r.csv": "ID,Usage\nID_a_any,public\nID_b_any,private\n",
+            "bad.csv": "ID,Usage\nID_a,Public\nID_b,Secret\n", "lb.csv": "TeamId,Score\n1,0.2\n2,0.5\n3,0.9\n",
+        ])
+        for split in ["s.csv", "r.csv"] {
+            let report = try ScoreCommand.parse([
+                files["p.csv"], "--truth", files["t.csv"], "--public-split", files[split], "--leaderboard",
+                files["lb.csv"],
+            ]).makeReport()
+            #expect(report.parts?.map(\.part) == ["public", "private"])
+            #expect(report.parts?.map(\.slices) == [1, 1])
+            #expect(report.text.contains("\nprivate                    1   0.69315"))
+            #expect(report.standing?.rank == 3)
+        }
+        let bad = failure([files["p.csv"], "--truth", files["t.csv"], "--public-split", files["bad.csv"]])
+        #expect(bad?.status == .badInput && bad?.message.contains("'Secret'") == true)
+    }
+
+    @Test("--marks shows the score in its place among the published ones")
+    func marks() throws {
+        let files = try TableFolder(["p.csv": half, "t.csv": truth])
+        let run = try ProgramRun("score", files["p.csv"], "--truth", files["t.csv"], "--marks")
+        #expect(
+            run.output.hasSuffix(
+                "  0.05517  58th place: the solution that this kit reproduces\n  0.69315  these predictions\n"))
+    }
+
+    @Test(
+        "gzip and zip files are read as what they hold, whatever their names; damaged ones and zips of several files are refused"
+    )
+    func compressed() throws {
+        let files = try TableFolder(["t.csv": truth, "p.csv": half])
+        func run(_ tool: String, _ arguments: [String]) throws {
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+            process.arguments = [tool] + arguments
+            process.currentDirectoryURL = URL(fileURLWithPath: files.path)
+            try process.run()
+            process.waitUntilExit()
+            #expect(process.terminationStatus == 0)
+        }
+        try run("gzip", ["-k", "p.csv"])
+        let plain = try ProgramRun("score", files["p.csv"], "--truth", files["t.csv"])
+        #expect(try ProgramRun("score", files["p.csv.gz"], "--truth", files["t.csv"]).output == plain.output)
+        let packed = try Data(contentsOf: URL(fileURLWithPath: files["p.csv.gz"]))
+        try packed.dropLast(9).write(to: URL(fileURLWithPath: files["cut.csv"]))
+        let cut = try ProgramRun("score", files["cut.csv"], "--truth", files["t.csv"])
+        #expect(cut.status == 65 && cut.errors.contains("cut.csv: is compressed and cannot be unpacked"))
+        try Self.zip([("p.csv", half)]).write(to: URL(fileURLWithPath: files["one.zip"]))
+        try Self.zip([("p.csv", half), ("q.csv", half)]).write(to: URL(fileURLWithPath: files["two.zip"]))
+        #expect(try ProgramRun("score", files["one.zip"], "--truth", files["t.csv"]).output == plain.output)
+        let two = try ProgramRun("score", files["two.zip"], "--truth", files["t.csv"])
+        #expect(two.status == 65 && two.errors.contains("holds several files (p.csv, q.csv, ...)"))
+    }
+
+    /// A zip of stored members (APPNOTE.TXT 4.3), written by hand since the kit writes none.
+    static func zip(_ members: [(name: String, text: String)]) -> Data {
+        func bytes(_ value: Int, _ count: Int) -> [UInt8] { (0..<count).map { UInt8(value >> (8 * $0) & 255) } }
+        var (body, directory) = ([UInt8](), [UInt8]())
+        for (name, text) in members {
+            let fields =
+                bytes(20, 2) + bytes(0, 8) + bytes(crc32(Array(text.utf8)), 4) + bytes(text.utf8.count, 4)
+                + bytes(text.utf8.count, 4) + bytes(name.utf8.count, 2) + bytes(0, 2)
+            directory +=
+                [0x50, 0x4B, 1, 2] + bytes(20, 2) + fields + bytes(0, 10) + bytes(body.count, 4) + Array(name.utf8)
+            body += [0x50, 0x4B, 3, 4] + fields + Array(name.utf8) + Array(text.utf8)
+        }
+        let end =
+            [0x50, 0x4B, 5, 6] + bytes(0, 4) + bytes(members.count, 2) + bytes(members.count, 2)
+            + bytes(directory.count, 4) + bytes(body.count, 4) + bytes(0, 2)
+        return Data(body + directory + end)
+    }
+
+    private static func crc32(_ bytes: [UInt8]) -> Int {
+        var crc: UInt32 = 0xFFFF_FFFF
+        for byte in bytes {
+            crc ^= UInt32(byte)
+            for _ in 0..<8 { crc = crc & 1 == 1 ? crc >> 1 ^ 0xEDB8_8320 : crc >> 1 }
+        }
+        return Int(~crc)
+    }
+
     private func failure(_ arguments: [String]) -> Failure? {
         #expect(throws: (any Error).self) { try ScoreCommand.parse(arguments).makeReport() }
         do {

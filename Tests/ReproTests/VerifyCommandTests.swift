@@ -58,6 +58,38 @@ struct VerifyCommandTests {
         #expect(try status("0123abcd") == 66)
     }
 
+    @Test("either hash is golden, and what it means that one is the same and the other not is said")
+    func twoHashes() throws {
+        let files = try TableFolder(["s.csv": reordered, "sample.csv": sample, "theirs.csv": sound])
+        let bytes = Digest.sha256(reordered)
+        let byFile = try ProgramRun("verify", files["s.csv"], "--sample", files["sample.csv"], "--golden", bytes)
+        #expect(byFile.status == 0)
+        #expect(byFile.output.contains("note: the file is the golden one, byte for byte"))
+        let byTable = try ProgramRun(
+            "verify", files["s.csv"], "--sample", files["sample.csv"], "--golden", files["theirs.csv"])
+        #expect(byTable.status == 0)
+        #expect(byTable.output.contains("note: the content is the golden one, the bytes are not"))
+    }
+
+    @Test("with a tolerance, a golden table may differ by so much, and the largest difference is told")
+    func tolerance() throws {
+        let other = sound.replacingOccurrences(of: "ID_a_any,0.6", with: "ID_a_any,0.625")
+        let files = try TableFolder(["s.csv": reordered, "sample.csv": sample, "theirs.csv": other])
+        func run(_ tolerance: String, golden: String = "theirs.csv") throws -> ProgramRun {
+            try ProgramRun(
+                "verify", files["s.csv"], "--sample", files["sample.csv"], "--golden", files[golden], "--tolerance",
+                tolerance)
+        }
+        #expect(try run("0.03").status == 0)
+        let far = try run("0.02")
+        #expect(far.status == 1)
+        #expect(far.output.contains("the largest difference from the golden table is 0.025"))
+        #expect(far.output.contains("(ID_a_any: 0.6, golden 0.625)"))
+        #expect(try run("-1").status == 64)
+        #expect(
+            try ProgramRun("verify", files["s.csv"], "--sample", files["sample.csv"], "--tolerance", "1").status == 64)
+    }
+
     @Test("JSON has the checks, every problem and the hash")
     func json() throws {
         let many = sound + (0..<30).map { TableText.slice("ID_x\($0)", "0 0 0 0 0 0") }.joined()

@@ -162,7 +162,10 @@ struct PostprocessCommand: ParsableCommand {
             ("", .left),
         ])
         for line in lines {
-            let verdict = line.interval.map { $0.high < 0 ? "helps" : $0.low > 0 ? "harms" : "no clear effect" }
+            // What rounding alone makes of no effect is none.
+            let verdict = line.interval.map {
+                $0.high < -1e-12 ? "helps" : $0.low > 1e-12 ? "harms" : "no clear effect"
+            }
             table.add(
                 line.step, Numbers.fixed(line.overall, 5), line.effect.map { Numbers.fixed($0, 5) } ?? "",
                 line.interval.map { Numbers.fixed($0.low, 5) } ?? "",
