@@ -25,8 +25,13 @@ public struct Score: Sendable, Equatable, Codable {
 public struct FoldedScore: Sendable, Equatable {
     /// Over all slices together, which is not the mean of the folds' scores where folds differ in size.
     public let overall: Score
-    /// The folds that occur, ascending, each with its own score.
+    /// The folds that occur, ascending, each with its own score; none where there are no folds.
     public let perFold: [(fold: Int, score: Score)]
+
+    public init(overall: Score, perFold: [(fold: Int, score: Score)]) {
+        self.overall = overall
+        self.perFold = perFold
+    }
 
     public static func == (a: FoldedScore, b: FoldedScore) -> Bool {
         a.overall == b.overall && a.perFold.elementsEqual(b.perFold, by: ==)

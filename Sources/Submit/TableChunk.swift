@@ -97,24 +97,25 @@ private struct ChunkParser {
         guard position + Self.reach <= bytes.count, let base = bytes.baseAddress else { return false }
         let start = base + position
         let isCurrent = current.count <= Self.longestID && isSameID(start)
+        var key: SliceKey?
         let idLength: Int
-        let type: (number: UInt8, length: Int)
-        if start.load(fromByteOffset: min(current.count, Self.longestID), as: UInt8.self) == underscore,
-            let found = plainType(start + current.count + 1), isCurrent || isID(start, current.count)
-        {
-            (idLength, type) = (current.count, found)
-        } else if let length = plainIDLength(start), let found = plainType(start + length + 1) {
-            (idLength, type) = (length, found)
+        if isCurrent && start.load(fromByteOffset: current.count, as: UInt8.self) == underscore {
+            idLength = current.count
+        } else if start.load(fromByteOffset: 12, as: UInt8.self) == underscore, let exact = SliceKey(exactly: start) {
+            (idLength, key) = (12, exact)
+        } else if let length = plainIDLength(start) {
+            idLength = length
         } else {
             return false
         }
         let name = start + idLength + 1
+        guard let type = plainType(name) else { return false }
         guard let (value, valueEnd) = numbers.plain(at: name + type.length + 1) else { return false }
         var next = valueEnd
         if next.load(as: UInt8.self) == Byte.return { next += 1 }
         guard next.load(as: UInt8.self) == Byte.newline else { return false }
 
-        if !isCurrent || idLength != current.count { enter(position..<position + idLength) }
+        if !isCurrent || idLength != current.count { enter(position..<position + idLength, key) }
         append(type.number, value, line: line)
         position = next + 1 - base
         line += 1
@@ -141,13 +142,6 @@ private struct ChunkParser {
         return difference << UInt64(64 - 8 * (current.count - offset)) == 0
     }
 
-    /// Whether so many bytes can be a slice's ID.
-    private func isID(_ start: UnsafeRawPointer, _ length: Int) -> Bool {
-        guard 1...Self.longestID ~= length else { return false }
-        for offset in 0..<length where !isIDByte(start.load(fromByteOffset: offset, as: UInt8.self)) { return false }
-        return true
-    }
-
     /// The length of the slice's ID, which ends before the last underscore of the field.
     private func plainIDLength(_ start: UnsafeRawPointer) -> Int? {
         var length = 0
@@ -165,29 +159,25 @@ private struct ChunkParser {
     private func plainType(_ start: UnsafeRawPointer) -> (number: UInt8, length: Int)? {
         let first = start.loadUnaligned(as: UInt64.self)
         let second = start.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
-        let type: (number: UInt8, length: Int)
-        if first == word("epidural") {
-            type = (0, 8)
-        } else if first == word("intrapar") && second == word("enchymal") {
-            type = (1, 16)
-        } else if first == word("intraven") && second == word("tricular") {
-            type = (2, 16)
-        } else if first == word("subarach") && second & 0xFFFF_FFFF == word("noid\0\0\0\0") {
-            type = (3, 12)
-        } else if first == word("subdural") {
-            type = (4, 8)
-        } else if first & 0xFF_FFFF == word("any\0\0\0\0\0") {
-            type = (5, 3)
-        } else {
-            return nil
-        }
-        return start.load(fromByteOffset: type.length, as: UInt8.self) == Byte.comma ? type : nil
+        // Without branches, since the order of types may be any.
+        var number: UInt64 = 6
+        number = first == word("epidural") ? 0 : number
+        number = (first ^ word("intrapar")) | (second ^ word("enchymal")) == 0 ? 1 : number
+        number = (first ^ word("intraven")) | (second ^ word("tricular")) == 0 ? 2 : number
+        number = (first ^ word("subarach")) | ((second ^ word("noid\0\0\0\0")) & 0xFFFF_FFFF) == 0 ? 3 : number
+        number = first == word("subdural") ? 4 : number
+        number = (first ^ word("any\0\0\0\0\0")) & 0xFF_FFFF == 0 ? 5 : number
+        // The names' lengths, a byte each, and 0 for none of them.
+        let lengths: UInt64 = 0x00_03_08_0C_10_10_08
+        let length = Int(lengths >> (8 * number) & 0xFF)
+        guard length > 0, start.load(fromByteOffset: length, as: UInt8.self) == Byte.comma else { return nil }
+        return (UInt8(number), length)
     }
 
     // MARK: Slices and rows
 
     /// Makes the slice whose ID stands here the current one.
-    private mutating func enter(_ id: Range<Int>) {
+    private mutating func enter(_ id: Range<Int>, _ key: SliceKey? = nil) {
         let text = UnsafeRawBufferPointer(rebasing: bytes[id])
         current = id
         if known.has(text, at: expected) && unresolved.isEmpty {
@@ -195,7 +185,7 @@ private struct ChunkParser {
             expected += 1
             return
         }
-        let key = SliceKey(text)
+        let key = key ?? SliceKey(text)
         if known.ids.isEmpty {
             currentSlice = newSlice(text, key)
             return

@@ -100,7 +100,7 @@ struct ScoreCommand: ParsableCommand {
                 truth: try labels.labels(for: slices, name: InputBytes.name(self.truth)))
             var report = ScoreReport(
                 predictions: name, clip: clip, score: try score(scored, folds?.folds),
-                isFolded: folds != nil, baseline: try constantFrequencyBaseline(truth: scored.truth, clip: clip),
+                baseline: try constantFrequencyBaseline(truth: scored.truth, clip: clip),
                 unscoredSlices: predicted.sliceIDs.count - slices.count)
             if let publicSplit { report.parts = try parts(scored, publicSplit) }
             try addStatistics(of: scored, to: &report)
@@ -130,8 +130,11 @@ struct ScoreCommand: ParsableCommand {
     }
 
     private func score(_ scored: Scored, _ folds: [Int]?) throws -> FoldedScore {
-        try weightedLogLoss(
-            predictions: scored.values, truth: scored.truth, folds: folds ?? scored.slices.map { _ in 0 }, clip: clip)
+        guard let folds else {
+            return FoldedScore(
+                overall: try weightedLogLoss(predictions: scored.values, truth: scored.truth, clip: clip), perFold: [])
+        }
+        return try weightedLogLoss(predictions: scored.values, truth: scored.truth, folds: folds, clip: clip)
     }
 
     private func parts(_ scored: Scored, _ path: String) throws -> [ScoreReport.Line] {

@@ -115,12 +115,12 @@ struct ScoreReport: Encodable {
         case unscoredSlices = "unscored_slices"
     }
 
-    init(predictions: String, clip: Double, score: FoldedScore, isFolded: Bool, baseline: Score, unscoredSlices: Int) {
+    init(predictions: String, clip: Double, score: FoldedScore, baseline: Score, unscoredSlices: Int) {
         self.predictions = predictions
         self.clip = clip
         overall = Line(score.overall)
         self.baseline = Line(baseline)
-        folds = isFolded ? score.perFold.map { Line($0.score, fold: $0.fold) } : nil
+        folds = score.perFold.isEmpty ? nil : score.perFold.map { Line($0.score, fold: $0.fold) }
         self.unscoredSlices = unscoredSlices
     }
 
