@@ -23,7 +23,8 @@ public struct ClassificationMetrics: Sendable, Equatable, Codable {
 public struct RankedPredictions: Sendable {
     private struct Entry: Sendable {
         let prediction: Double
-        let slice: Int32
+        /// What is drawn when the slice is: its patient.
+        let group: Int32
         let isPositive: Bool
     }
 
@@ -32,27 +33,39 @@ public struct RankedPredictions: Sendable {
     /// - Parameters:
     ///   - predictions: One a slice; finite.
     ///   - truth: The slices' labels.
-    public init(_ predictions: [Double], truth: [Bool]) {
+    ///   - groups: The number of each slice's patient; nil where no resamples are wanted.
+    public init(_ predictions: [Double], truth: [Bool], groups: [Int]? = nil) {
         precondition(predictions.count == truth.count, "each slice has one prediction and one label")
         entries = predictions.indices.map {
-            Entry(prediction: predictions[$0], slice: Int32($0), isPositive: truth[$0])
+            Entry(prediction: predictions[$0], group: Int32(groups?[$0] ?? $0), isPositive: truth[$0])
         }.sorted { $0.prediction < $1.prediction }
     }
 
-    /// The statistics with each slice counted as often as `weight` says; nil if none is counted.
-    public func metrics(weight: (_ slice: Int) -> Int = { _ in 1 }) -> ClassificationMetrics? {
+    /// The statistics of all slices; nil if there is none.
+    public func metrics() -> ClassificationMetrics? { metrics { _ in 1 } }
+
+    /// The statistics with each slice counted as often as its group was drawn; nil if none is counted.
+    public func metrics(timesDrawn: [Int]) -> ClassificationMetrics? {
+        timesDrawn.withUnsafeBufferPointer { times in metrics { times[Int($0)] } }
+    }
+
+    @inline(__always)
+    private func metrics(weight: (_ group: Int32) -> Int) -> ClassificationMetrics? {
         var total = Counts()
-        for entry in entries { total.add(weight(Int(entry.slice)), entry.isPositive) }
+        for entry in entries { total.add(weight(entry.group), entry.isPositive) }
         guard total.all > 0 else { return nil }
         var walk = Walk(total)
         var level = Counts()
-        for (place, entry) in entries.enumerated() {
-            level.add(weight(Int(entry.slice)), entry.isPositive)
-            let isLast = place + 1 == entries.count || entries[place + 1].prediction != entry.prediction
-            guard isLast && level.all > 0 else { continue }
-            walk.take(entry.prediction, level)
-            level = Counts()
+        var prediction = 0.0
+        for entry in entries {
+            if entry.prediction != prediction && level.all > 0 {
+                walk.take(prediction, level)
+                level = Counts()
+            }
+            prediction = entry.prediction
+            level.add(weight(entry.group), entry.isPositive)
         }
+        if level.all > 0 { walk.take(prediction, level) }
         return walk.metrics()
     }
 }

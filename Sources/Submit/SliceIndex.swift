@@ -38,6 +38,7 @@ public struct SliceIndex: Sendable {
     mutating func enter(_ id: String, key: SliceKey) -> (number: Int, isNew: Bool) {
         let (known, slot) = find(key) { ids[$0] == id }
         if let known { return (known, false) }
+        precondition(ids.count < Self.numberMask, "a table of more than 134 million slices")
         slots[slot] = key.bits << Self.numberBits | UInt64(ids.count + 1)
         ids.append(id)
         if ids.count * 4 > slots.count * 3 { grow() }

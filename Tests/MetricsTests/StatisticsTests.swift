@@ -107,14 +107,14 @@ struct StatisticsTests {
             let times = truth.indices.map { $0 * 7 % 4 }
             let places = truth.indices.map { [Int](repeating: $0, count: times[$0]) }.reduce([], +)
             let repeated = RankedPredictions(places.map { column.predictions[$0] }, truth: places.map { truth[$0] })
-            let weighted = RankedPredictions(column.predictions, truth: truth).metrics { times[$0] }
+            let weighted = RankedPredictions(column.predictions, truth: truth).metrics(timesDrawn: times)
             #expect(isClose(weighted?.areaUnderCurve, repeated.metrics()?.areaUnderCurve))
             #expect(isClose(weighted?.averagePrecision, repeated.metrics()?.averagePrecision))
             #expect(isClose(weighted?.brierScore, repeated.metrics()?.brierScore))
             #expect(isClose(weighted?.calibrationError, repeated.metrics()?.calibrationError))
         }
         #expect(RankedPredictions([], truth: []).metrics() == nil)
-        #expect(RankedPredictions([0.5], truth: [true]).metrics { _ in 0 } == nil)
+        #expect(RankedPredictions([0.5], truth: [true]).metrics(timesDrawn: [0]) == nil)
     }
 }
 

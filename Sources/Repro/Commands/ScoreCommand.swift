@@ -123,9 +123,9 @@ struct ScoreCommand: ParsableCommand {
         let values: [Double]
         let truth: [Bool]
 
-        func column(_ type: Int) -> RankedPredictions {
+        func column(_ type: Int, patients: [Int]?) -> RankedPredictions {
             let rows = stride(from: type, to: truth.count, by: HemorrhageType.allCases.count)
-            return RankedPredictions(rows.map { values[$0] }, truth: rows.map { truth[$0] })
+            return RankedPredictions(rows.map { values[$0] }, truth: rows.map { truth[$0] }, groups: patients)
         }
     }
 
@@ -153,33 +153,31 @@ struct ScoreCommand: ParsableCommand {
     }
 
     private func addStatistics(of scored: Scored, to report: inout ScoreReport) throws {
-        let ranked = statistics ? concurrentMap(HemorrhageType.allCases.count) { scored.column($0) } : []
-        var intervals: [[Interval?]] = []
+        var resampling: PatientBootstrap?
         if let bootstrap, let patients = patients ?? folds {
-            let resampling = Patients.bootstrap(
+            let drawing = Patients.bootstrap(
                 try Patients.read(patients, for: scored.slices), resamples: bootstrap, seed: seed)
             let losses = try sliceLosses(predictions: scored.values, truth: scored.truth, clip: clip)
             report.intervals = ScoreReport.Intervals(
-                resampling.intervals(ofMeanLoss: losses), patients: resampling.patients)
-            intervals = Self.intervals(of: ranked, resampling)
+                drawing.intervals(ofMeanLoss: losses), patients: drawing.patients)
+            resampling = drawing
         }
-        if statistics {
-            report.statistics = ranked.enumerated().compactMap { type, ranked in
-                ranked.metrics().map {
-                    ScoreReport.Statistics(
-                        type: HemorrhageType.allCases[type], metrics: $0,
-                        intervals: intervals.isEmpty ? nil : intervals[type])
-                }
+        guard statistics else { return }
+        let patients = resampling?.patientOfSlice
+        let ranked = concurrentMap(HemorrhageType.allCases.count) { scored.column($0, patients: patients) }
+        let intervals = resampling.map { Self.intervals(of: ranked, $0) }
+        report.statistics = ranked.enumerated().compactMap { type, ranked in
+            ranked.metrics().map {
+                ScoreReport.Statistics(
+                    type: HemorrhageType.allCases[type], metrics: $0, intervals: intervals?[type])
             }
         }
     }
 
     /// For each type the intervals of its four statistics, in the order of ``ScoreReport/Statistics/names``.
     private static func intervals(of types: [RankedPredictions], _ bootstrap: PatientBootstrap) -> [[Interval?]] {
-        guard !types.isEmpty else { return [] }
-        let patientOfSlice = bootstrap.patientOfSlice
         let resamples = bootstrap.resample { timesDrawn in
-            types.map { $0.metrics { timesDrawn[patientOfSlice[$0]] }.map(ScoreReport.Statistics.values) }
+            types.map { $0.metrics(timesDrawn: timesDrawn).map(ScoreReport.Statistics.values) }
         }
         return types.indices.map { type in
             ScoreReport.Statistics.names.indices.map { statistic in
