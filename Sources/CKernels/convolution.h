@@ -235,14 +235,23 @@ static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, 
     const Reach r = reach(c);
     // Few weights stay in the cache while one tile goes through all panels; of many, a panel serves several tiles.
     const int together = (panel1 - panel0) * c->panelStride <= SMALL_WEIGHTS ? 1 : BLOCK;
+    // A 1x1 convolution reads pixels one after the other: the next tiles' are asked for a piece with each tile of these.
+    const int isRun = c->tapCount == 1 && c->step == 1 && c->channels && !c->group;
+    const int64_t run = (int64_t)together * ROWS * c->inputPixelStride, pieces = (int64_t)together * ((panel1 - panel0 + PAIR - 1) / PAIR);
+    const int64_t piece = (run / pieces + CK_PANEL - 1) / CK_PANEL * CK_PANEL;
     for (int64_t first = pixel0; first < pixel1; first += together * ROWS) {
         int tiles = 0;
+        const float *ahead = c->input + (first + together * ROWS) * c->inputPixelStride;
         for (int64_t pixel = first; pixel < pixel1 && tiles < together; pixel += ROWS, tiles++)
             counts[tiles] = tileAddresses(c, &r, pixel, pixel1, rows[tiles], targets[tiles]);
         for (int32_t panel = panel0; panel < panel1;) {
             int32_t left = panel1 - panel, inBlock = c->panelsPerBlock - panel % c->panelsPerBlock;
             int width = PAIR == 2 && c->channels && left >= 2 && inBlock >= 2 ? 2 : 1;
             for (int tile = 0; tile < tiles; tile++) {
+                if (isRun) {
+                    prefetch(ahead, piece);
+                    ahead += piece;
+                }
                 if (c->group) (c->group == 4 ? groupTile4 : groupTile8)(c, packed[panel - panel0], rows[tile], targets[tile], counts[tile], panel);
                 else if (!c->channels) prefetchPiece(c, &r, first + together * ROWS, panel), depthwiseTile(c, rows[tile], targets[tile], counts[tile], panel);
                 else if (width == PAIR) WIDE_TILE(c, rows[tile], targets[tile], counts[tile], panel);
@@ -335,10 +344,14 @@ INLINE int gradientWidth(const CKConvolution *g, int32_t panel, int32_t end) {
     return PAIR == 2 && g->channels && !g->group && end - panel >= 2 && g->panelsPerBlock - panel % g->panelsPerBlock >= 2 ? 2 : 1;
 }
 
-static void gradientPanels(const CKConvolution *g, const float *const *x, const float *dy, int64_t count, int32_t panel, int width, float *sums, int fresh) {
+/// - ahead: a run of `aheadCount` floats to ask for meanwhile.
+static void gradientPanels(const CKConvolution *g, const float *const *x, const float *dy, int64_t count, int32_t panel, int width, float *sums, int fresh, const float *ahead, int64_t aheadCount) {
     const int64_t block = (int64_t)(panel / g->panelsPerBlock) * g->channels;
-    for (int64_t k = 0; k < g->channels;)
+    const int64_t piece = aheadCount * ROWS / g->channels;
+    for (int64_t k = 0; k < g->channels; ahead += piece) {
+        if (piece) prefetch(ahead, piece);
         k += gradientTile(x, block + k, g->channels - k, dy, g->outputPixelStride, count, width, sums + k * CK_PANEL, g->panelStride, fresh);
+    }
 }
 
 /// Depthwise: the taps' chains of one panel run side by side, up to 9 at once.
@@ -395,6 +408,8 @@ static void weightGradient(const CKConvolution *g, int64_t image0, int64_t image
         const int fresh = point == image0 * grid;
         const float *dy = g->output + point * g->outputPixelStride;
         int32_t together = g->channels ? 1 : 9;
+        const float *next = g->input + (point + POINTS) * g->inputPixelStride;
+        const int64_t nextCount = g->tapCount == 1 && g->step == 1 ? POINTS * g->inputPixelStride : 0;
         for (int32_t tap = 0; tap < g->tapCount; tap += together) {
             int taps = g->tapCount - tap < together ? g->tapCount - tap : together;
             for (int t = 0; t < taps; t++) pointAddresses(g, g->taps + tap + t, point, count, x[t]);
@@ -405,7 +420,7 @@ static void weightGradient(const CKConvolution *g, int64_t image0, int64_t image
                 if (g->group)
                     (g->group == 4 ? groupGradient4 : groupGradient8)(x[0], (int64_t)panel * CK_PANEL, panelGradient, g->outputPixelStride, count,
                         sums + (panel - panel0) * g->panelStride + tap * g->group * CK_PANEL, fresh);
-                else if (g->channels) gradientPanels(g, x[0], panelGradient, count, panel, width, tapSums, fresh);
+                else if (g->channels) gradientPanels(g, x[0], panelGradient, count, panel, width, tapSums, fresh, next, panel == panel0 ? nextCount : 0);
                 else if (tap == 0) prefetchPoints(g, point + POINTS, panel), depthwiseGradient(g, x, taps, panelGradient, count, panel, tapSums, fresh);
                 else depthwiseGradient(g, x, taps, panelGradient, count, panel, tapSums, fresh);
                 panel += width;

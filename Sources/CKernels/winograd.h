@@ -189,7 +189,7 @@ static void winogradGradient(const CKConvolution *c, int64_t image0, int64_t ima
             for (int32_t panel = panel0; panel < panel1; panel += PAIR)
                 gradientPanels(&product, rows, gradients + position * gradientStride + (int64_t)(panel - panel0) * CK_PANEL, count, 0,
                                PAIR == 2 && panel1 - panel >= 2 ? 2 : 1, sums + (panel - panel0) * product.panelStride + position * matrix,
-                               first == image0 * perImage);
+                               first == image0 * perImage, NULL, 0);
         }
     }
 }

@@ -76,13 +76,8 @@ struct SlicePicture {
 
     private func draw(size: Int, top: Int, into picture: inout Picture) {
         let channels = Self.windows.count
-        var values = [Float](repeating: 0, count: size * size * channels)
-        values.withUnsafeMutableBufferPointer { buffer in
-            guard let output = buffer.baseAddress else { return }
-            networkInput(
-                of: image, windows: Self.windows, size: size, transform: SliceTransform(wholeOf: image), into: output,
-                channelStride: channels)
-        }
+        let values = networkInput(
+            of: image, windows: Self.windows, size: size, transform: SliceTransform(wholeOf: image))
         let levels = values.map { UInt8(($0 * 255).rounded()) }
         for y in 0..<size {
             for x in 0..<size {
