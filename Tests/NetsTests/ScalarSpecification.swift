@@ -110,8 +110,10 @@ struct ScalarSpecification {
                 let g = convolution.geometry
                 let weights = parameters[convolution.weight]
                 if convolution.isWinograd {
-                    y = WinogradSpecification(batch: batch, weights: weights, inputs: input.channels, outputs: output.channels)
-                        .convolve(x, height: output.height, width: output.width)
+                    y = WinogradSpecification(
+                        batch: batch, weights: weights, inputs: input.channels, outputs: output.channels
+                    )
+                    .convolve(x, height: output.height, width: output.width)
                     if let bias = convolution.bias {
                         for i in y.indices { y[i] += parameters[bias][i % output.channels] }
                     }

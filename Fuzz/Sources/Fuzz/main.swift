@@ -12,8 +12,10 @@ enum Target: String, CaseIterable {
     /// One call of the reader.
     var feed: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt {
         switch self {
-        case .dicom: { data, size in attempt { _ = try readImage(in: bytes(data, size), name: "x", repairingWrap: true) } }
-        case .labels: { data, size in attempt { _ = try LabelTable(parsing: bytes(data, size), name: "x", values: .binary) } }
+        case .dicom:
+            { data, size in attempt { _ = try readImage(in: bytes(data, size), name: "x", repairingWrap: true) } }
+        case .labels:
+            { data, size in attempt { _ = try LabelTable(parsing: bytes(data, size), name: "x", values: .binary) } }
         case .recipe: { data, size in attempt { try readRecipe(bytes(data, size)) } }
         case .safetensors: { data, size in attempt { _ = try SafeTensors(parsing: bytes(data, size)) } }
         case .torch: { data, size in attempt { _ = try TorchCheckpoint(parsing: bytes(data, size)) } }
@@ -41,7 +43,8 @@ guard CommandLine.arguments.count > 1, let target = Target(rawValue: CommandLine
     exit(64)
 }
 // libFuzzer reads the arguments without the target's name.
-var arguments: [UnsafeMutablePointer<CChar>?] = ([CommandLine.arguments[0]] + CommandLine.arguments.dropFirst(2)).map { strdup($0) } + [nil]
+var arguments: [UnsafeMutablePointer<CChar>?] =
+    ([CommandLine.arguments[0]] + CommandLine.arguments.dropFirst(2)).map { strdup($0) } + [nil]
 var count = CInt(arguments.count - 1)
 let status = arguments.withUnsafeMutableBufferPointer { buffer in
     var start = buffer.baseAddress

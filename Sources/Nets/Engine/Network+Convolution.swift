@@ -193,7 +193,8 @@ extension Network {
     private func fitsTree(_ node: Graph.Node) -> Bool {
         let convolution = node.convolution
         return !convolution.isWinograd && !convolution.geometry.isDepthwise && !convolution.geometry.readsImage
-            && !convolution.geometry.hasWidenedGroups && images * graph.shapes[node.output].pixels <= Int(CK_TREE_POINTS)
+            && !convolution.geometry.hasWidenedGroups
+            && images * graph.shapes[node.output].pixels <= Int(CK_TREE_POINTS)
             && grainCount <= 1 << (Int(CK_TREE_LEVELS) - 1)
     }
 

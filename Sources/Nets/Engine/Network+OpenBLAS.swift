@@ -47,7 +47,8 @@ extension Network {
                 cblas_sgemm(
                     CblasRowMajor, CblasTrans, CblasNoTrans, Int32(sizes.inner), Int32(sizes.outer),
                     Int32(output.pixels), 1, columns, Int32(sizes.inner),
-                    gradient(node.output) + image * output.count + block * sizes.outer, Int32(output.stride), 1, &matrix,
+                    gradient(node.output) + image * output.count + block * sizes.outer, Int32(output.stride), 1,
+                    &matrix,
                     Int32(sizes.outer))
             }
             store(matrix, into: parameterGradient(convolution.weight), g, block)

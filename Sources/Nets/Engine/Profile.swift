@@ -40,7 +40,8 @@ extension Network {
     /// - Parameter passes: how many the profile has summed up.
     func costs(passes: Int) -> [OperationCost] {
         guard let profile else { return [] }
-        let steps = zip(schedule.forward, profile.forward).map { ($0, $1, false) }
+        let steps =
+            zip(schedule.forward, profile.forward).map { ($0, $1, false) }
             + zip(schedule.backward, profile.backward).map { ($0, $1, true) }
         var costs = steps.map { step, seconds, isBackward in
             let (pass, operations, floats) = work(of: step.action, isBackward: isBackward)

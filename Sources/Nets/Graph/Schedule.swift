@@ -216,7 +216,9 @@ struct Schedule {
 
         /// The last step writes the gradient of a node's k-th input, over that of its output where that has no more readers,
         /// or adds to it.
-        private mutating func give(_ value: Graph.Value, by node: Int, position: Int = 0, over other: Graph.Value? = nil) {
+        private mutating func give(
+            _ value: Graph.Value, by node: Int, position: Int = 0, over other: Graph.Value? = nil
+        ) {
             if let slot = gradientSlots[value] {
                 accumulates[node][position] = true
                 arena.use(slot, at: steps.count - 1)
@@ -229,7 +231,8 @@ struct Schedule {
         private mutating func planOuterGradient(_ owner: Int) {
             let fusion = fusions.all[owner]
             guard !graph.isRun(fusion) else { return }
-            let values = (graph.outerActivation(fusion) == .identity ? [] : [fusion.output])
+            let values =
+                (graph.outerActivation(fusion) == .identity ? [] : [fusion.output])
                 + (fusion.factors == nil ? [] : [fusion.input])
             guard !values.isEmpty || fusion.residual != nil else { return }
             for value in values { need(value) }
@@ -241,7 +244,8 @@ struct Schedule {
         private mutating func planInnerGradient(_ owner: Int) {
             let fusion = fusions.all[owner]
             let isRun = graph.isRun(fusion)
-            let values = (isRun && graph.outerActivation(fusion) != .identity ? [fusion.output] : [])
+            let values =
+                (isRun && graph.outerActivation(fusion) != .identity ? [fusion.output] : [])
                 + (fusion.norm == nil ? [] : [fusion.input]) + [fusion.factors].compactMap(\.self)
             for value in values { need(value) }
             add(.innerGradient(owner), reading: values, gradients: [fusion.output] + graph.averages(inside: fusion))
