@@ -164,8 +164,9 @@ extension Network {
         precondition(averages.count <= 1, "a batch norm has one average at most")
         arguments.share = averages.first.map { UnsafePointer(shareOfAverage($0, pixels: shape.pixels)) }
         if let index = fusion.norm, case .batchNorm(let norm, _) = graph.nodes[index].operation {
-            // Where the output's gradient is not needed after this, that before the activation takes its place.
-            arguments.storesGradient = arguments.dx == arguments.dy && arguments.activation != CK_IDENTITY ? 1 : 0
+            // Where the output's gradient is not needed after this, that before the activation takes its place, if working it out
+            // twice would cost more than storing it.
+            arguments.storesGradient = arguments.dx == arguments.dy && arguments.activation == CK_SWISH ? 1 : 0
             normaliseBackward(index, norm, arguments, shape)
             arguments.y = nil
             if isRun { giveToResidual(fusion) }
