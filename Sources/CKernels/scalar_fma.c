@@ -10,6 +10,7 @@
 #include "vector.h"
 
 #include "convolution.h"
+#include "weight_gradient.h"
 #include "winograd.h"
 #include "elementwise.h"
 #include "table.h"

@@ -1,7 +1,7 @@
 // Winograd's minimal filtering F(2x2, 3x3) (Lavin and Gray 2015, https://arxiv.org/abs/1509.09308): a tile of 2 x 2 outputs takes
 // 16 products a channel instead of 36. Inputs and weights are transformed, multiplied position by position as 16 matrix
 // products, each of whose elements is one chain, and the products are transformed back. docs/numerics.md has the order.
-// Included after convolution.h, whose tiles do the products.
+// Included after convolution.h and weight_gradient.h, whose tiles do the products.
 #include "winograd_sizes.h"
 
 /// (d0 - d2, d1 + d2, d2 - d1, d3 - d1), down the columns of `d` and then along its rows.

@@ -1,0 +1,200 @@
+// Weight gradients: each element is one chain over a grain's grid points, in order; partial sums are kept in `sums`.
+// Included after convolution.h.
+
+enum { POINTS = 64 };  // grid points at a time: what they read stays in the cache
+
+/// Where tap `tap` reads for the grid points [point0, point0 + count) of a run of images.
+static void pointAddresses(const CKConvolution *g, const CKTap *tap, int64_t point0, int count, const float **x) {
+    const int64_t grid = (int64_t)g->gridHeight * g->gridWidth;
+    int64_t image = point0 / grid, rest = point0 % grid;
+    int32_t a = (int32_t)(rest / g->gridWidth), b = (int32_t)(rest % g->gridWidth);
+    for (int i = 0; i < count; i++) {
+        int32_t row = a * g->step + tap->row, column = b * g->step + tap->column;
+        int inside = row >= 0 && row < g->inputHeight && column >= 0 && column < g->inputWidth;
+        x[i] = inside ? g->input + image * g->inputImageStride + row * g->inputRowStride + column * g->inputPixelStride : g->zeros;
+        if (++b == g->gridWidth) {
+            b = 0;
+            if (++a == g->gridHeight) { a = 0; image++; }
+        }
+    }
+}
+
+// A tile of CHANNELS input channels x PANELS output panels; `fresh` starts from zero instead of from what `sums` holds.
+#define GRADIENT_TILE(NAME, CHANNELS, PANELS) \
+static void NAME(const float *const *x, int64_t offset, const float *dy, int64_t dyStride, int64_t count, float *sums, int64_t panelStride, int fresh) { \
+    enum { N = PANELS * VECTORS }; \
+    vf acc[CHANNELS * N]; \
+    if (fresh) { \
+        UNROLL for (int i = 0; i < CHANNELS * N; i++) acc[i] = splat(0); \
+    } else { \
+        UNROLL for (int i = 0; i < CHANNELS; i++) \
+            UNROLL for (int p = 0; p < PANELS; p++) \
+                UNROLL for (int v = 0; v < VECTORS; v++) acc[i * N + p * VECTORS + v] = load(sums + p * panelStride + i * CK_PANEL + v * WIDTH); \
+    } \
+    for (int64_t n = 0; n < count; n++) { \
+        const float *xn = x[n] + offset; \
+        vf d[N]; \
+        UNROLL for (int v = 0; v < N; v++) d[v] = load(dy + n * dyStride + v * WIDTH); \
+        UNROLL for (int i = 0; i < CHANNELS; i++) { \
+            vf a = splat(xn[i]); \
+            UNROLL for (int v = 0; v < N; v++) acc[i * N + v] = vfma(a, d[v], acc[i * N + v]); \
+        } \
+    } \
+    UNROLL for (int i = 0; i < CHANNELS; i++) \
+        UNROLL for (int p = 0; p < PANELS; p++) \
+            UNROLL for (int v = 0; v < VECTORS; v++) store(sums + p * panelStride + i * CK_PANEL + v * WIDTH, acc[i * N + p * VECTORS + v]); \
+}
+
+GRADIENT_TILE(gradientTileRows1, ROWS, 1)
+#if ROWS > 1
+GRADIENT_TILE(gradientTileOne1, 1, 1)
+#else
+#define gradientTileOne1 gradientTileRows1
+#endif
+#if PAIR == 2
+GRADIENT_TILE(gradientTileRows2, ROWS, 2)
+GRADIENT_TILE(gradientTileOne2, 1, 2)
+GRADIENT_TILE(gradientTileFour1, 4, 1)
+GRADIENT_TILE(gradientTileFour2, 4, 2)
+#endif
+
+/// A tile of at most `left` channels and `width` panels; returns how many channels it took.
+static int gradientTile(const float *const *x, int64_t offset, int64_t left, const float *dy, int64_t dyStride, int64_t count, int width, float *sums, int64_t panelStride, int fresh) {
+#if PAIR == 2
+    if (width == 2) {
+        if (left >= ROWS) { gradientTileRows2(x, offset, dy, dyStride, count, sums, panelStride, fresh); return ROWS; }
+        if (left >= 4) { gradientTileFour2(x, offset, dy, dyStride, count, sums, panelStride, fresh); return 4; }
+        gradientTileOne2(x, offset, dy, dyStride, count, sums, panelStride, fresh);
+        return 1;
+    }
+    if (left < ROWS && left >= 4) { gradientTileFour1(x, offset, dy, dyStride, count, sums, panelStride, fresh); return 4; }
+#endif
+    (void)width;
+    if (left >= ROWS) { gradientTileRows1(x, offset, dy, dyStride, count, sums, panelStride, fresh); return ROWS; }
+    gradientTileOne1(x, offset, dy, dyStride, count, sums, panelStride, fresh);
+    return 1;
+}
+
+/// Panels that a tile may take from `panel` on: two where both read the same block.
+INLINE int gradientWidth(const CKConvolution *g, int32_t panel, int32_t end) {
+    return PAIR == 2 && g->channels && !g->group && end - panel >= 2 && g->panelsPerBlock - panel % g->panelsPerBlock >= 2 ? 2 : 1;
+}
+
+/// - ahead: a run of `aheadCount` floats to ask for meanwhile.
+static void gradientPanels(const CKConvolution *g, const float *const *x, const float *dy, int64_t count, int32_t panel, int width, float *sums, int fresh, const float *ahead, int64_t aheadCount) {
+    const int64_t block = (int64_t)(panel / g->panelsPerBlock) * g->channels;
+    const int64_t piece = aheadCount * ROWS / g->channels;
+    for (int64_t k = 0; k < g->channels; ahead += piece) {
+        if (piece) prefetch(ahead, piece);
+        k += gradientTile(x, block + k, g->channels - k, dy, g->outputPixelStride, count, width, sums + k * CK_PANEL, g->panelStride, fresh);
+    }
+}
+
+/// Depthwise: the taps' chains of one panel run side by side, up to 9 at once.
+static void depthwiseGradient(const CKConvolution *g, const float *const (*x)[POINTS], int taps, const float *dy, int count, int32_t panel, float *sums, int fresh) {
+    enum { MOST = 9 };
+    const int64_t lane = (int64_t)panel * CK_PANEL;
+    for (int v = 0; v < VECTORS; v++) {
+        vf acc[MOST];
+        UNROLL for (int t = 0; t < MOST; t++) acc[t] = t < taps && !fresh ? load(sums + t * CK_PANEL + v * WIDTH) : splat(0);
+        for (int n = 0; n < count; n++) {
+            vf d = load(dy + n * g->outputPixelStride + v * WIDTH);
+            UNROLL for (int t = 0; t < MOST; t++) acc[t] = vfma(load(x[t < taps ? t : 0][n] + lane + v * WIDTH), d, acc[t]);
+        }
+        for (int t = 0; t < taps; t++) store(sums + t * CK_PANEL + v * WIDTH, acc[t]);
+    }
+}
+
+#define GROUP_GRADIENT_STEP(G, J) acc[J] = vfma(IN_GROUP(xn, v, G, J), d, acc[J]);
+
+/// Groups of 4 and 8: one tap of one panel, as [G inputs][16 outputs].
+#define GROUP_GRADIENT(NAME, G, EACH) \
+static void NAME(const float *const *x, int64_t lane, const float *dy, int64_t dyStride, int count, float *sums, int fresh) { \
+    UNROLL for (int v = 0; v < VECTORS; v++) { \
+        vf acc[G]; \
+        UNROLL for (int j = 0; j < G; j++) acc[j] = fresh ? splat(0) : load(sums + j * CK_PANEL + v * WIDTH); \
+        for (int n = 0; n < count; n++) { \
+            const float *xn = x[n] + lane; \
+            vf d = load(dy + n * dyStride + v * WIDTH); \
+            EACH(GROUP_GRADIENT_STEP, G) \
+        } \
+        UNROLL for (int j = 0; j < G; j++) store(sums + j * CK_PANEL + v * WIDTH, acc[j]); \
+    } \
+}
+
+GROUP_GRADIENT(groupGradient4, 4, EACH_OF_4)
+GROUP_GRADIENT(groupGradient8, 8, EACH_OF_8)
+
+/// As `prefetchPiece`, for POINTS points of a depthwise weight gradient; the taps are in order, so the last reaches farthest.
+static void prefetchPoints(const CKConvolution *g, int64_t point, int32_t panel) {
+    const int64_t grid = (int64_t)g->gridHeight * g->gridWidth;
+    const CKTap last = g->taps[g->tapCount - 1];
+    const int64_t row = point % grid / g->gridWidth * g->step + last.row, column = point % grid % g->gridWidth * g->step + last.column;
+    const int64_t piece = POINTS * CK_PANEL;
+    prefetch(g->output + point * g->outputPixelStride + panel * piece, piece);
+    if (row < g->inputHeight)
+        prefetch(g->input + point / grid * g->inputImageStride + row * g->inputRowStride + column * g->inputPixelStride + panel * piece * g->step, piece * g->step);
+}
+
+static void weightGradient(const CKConvolution *g, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums) {
+    const float *x[9][POINTS];
+    const int64_t grid = (int64_t)g->gridHeight * g->gridWidth;
+    for (int64_t point = image0 * grid; point < image1 * grid; point += POINTS) {
+        int count = image1 * grid - point < POINTS ? (int)(image1 * grid - point) : POINTS;
+        const int fresh = point == image0 * grid;
+        const float *dy = g->output + point * g->outputPixelStride;
+        int32_t together = g->channels ? 1 : 9;
+        const float *next = g->input + (point + POINTS) * g->inputPixelStride;
+        const int64_t nextCount = g->tapCount == 1 && g->step == 1 ? POINTS * g->inputPixelStride : 0;
+        for (int32_t tap = 0; tap < g->tapCount; tap += together) {
+            int taps = g->tapCount - tap < together ? g->tapCount - tap : together;
+            for (int t = 0; t < taps; t++) pointAddresses(g, g->taps + tap + t, point, count, x[t]);
+            for (int32_t panel = panel0; panel < panel1;) {
+                int width = gradientWidth(g, panel, panel1);
+                float *tapSums = sums + (panel - panel0) * g->panelStride + g->taps[tap].weights;
+                const float *panelGradient = dy + (int64_t)panel * CK_PANEL;
+                if (g->group)
+                    (g->group == 4 ? groupGradient4 : groupGradient8)(x[0], (int64_t)panel * CK_PANEL, panelGradient, g->outputPixelStride, count,
+                        sums + (panel - panel0) * g->panelStride + tap * g->group * CK_PANEL, fresh);
+                else if (g->channels) gradientPanels(g, x[0], panelGradient, count, panel, width, tapSums, fresh, next, panel == panel0 ? nextCount : 0);
+                else if (tap == 0) prefetchPoints(g, point + POINTS, panel), depthwiseGradient(g, x, taps, panelGradient, count, panel, tapSums, fresh);
+                else depthwiseGradient(g, x, taps, panelGradient, count, panel, tapSums, fresh);
+                panel += width;
+            }
+        }
+    }
+}
+
+/// All grains of one tile before the next, so that partial sums stay in the first-level cache: for batches of few points.
+static void weightGradientTree(const CKConvolution *g, const int64_t *ends, int32_t grains, int32_t panel0, int32_t panel1, float *gradient) {
+    enum { TILE = ROWS * PAIR * CK_PANEL };
+    const float *x[CK_TREE_POINTS];
+    float stack[CK_TREE_LEVELS][TILE];
+    const int64_t grid = (int64_t)g->gridHeight * g->gridWidth;
+    for (int32_t tap = 0; tap < g->tapCount; tap++) {
+        pointAddresses(g, g->taps + tap, 0, (int)(ends[grains - 1] * grid), x);
+        for (int32_t panel = panel0; panel < panel1;) {
+            const int width = gradientWidth(g, panel, panel1);
+            const int64_t block = (int64_t)(panel / g->panelsPerBlock) * g->channels;
+            for (int64_t k = 0; k < g->channels;) {
+                int taken = 0, height = 0;
+                int64_t start = 0;
+                for (int32_t grain = 0; grain < grains; grain++) {
+                    const int64_t end = ends[grain] * grid;
+                    taken = gradientTile(x + start, block + k, g->channels - k, g->output + start * g->outputPixelStride + (int64_t)panel * CK_PANEL,
+                                         g->outputPixelStride, end - start, width, stack[height], ROWS * CK_PANEL, 1);
+                    start = end;
+                    height++;
+                    // Two sums of as many grains are added at once; after the last, all that wait.
+                    for (int32_t halves = grain + 1; height > 1 && (halves % 2 == 0 || grain == grains - 1); halves /= 2, height--)
+                        for (int i = 0; i < TILE; i += WIDTH) store(stack[height - 2] + i, load(stack[height - 2] + i) + load(stack[height - 1] + i));
+                }
+                for (int p = 0; p < width; p++)
+                    memcpy(gradient + (panel - panel0 + p) * g->panelStride + g->taps[tap].weights + k * CK_PANEL, stack[0] + p * ROWS * CK_PANEL,
+                           sizeof(float) * (size_t)(taken * CK_PANEL));
+                k += taken;
+            }
+            panel += width;
+        }
+    }
+}
