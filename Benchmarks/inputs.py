@@ -152,7 +152,7 @@ def catalog(folder, rounds, threads, scale):
 
 def export(folder):
     """Copies the catalog's rows to 750,000 and exports them."""
-    database = sqlite3.connect(f"{folder}/work/catalog.sqlite")
+    database = sqlite3.connect(os.path.join(folder, "work", "catalog.sqlite"))
     columns = [row[1] for row in database.execute("PRAGMA table_info(slice)")]
     (count,) = database.execute("SELECT COUNT(*) FROM slice WHERE isKept").fetchone()
     values = ", ".join("id || '_' || ?" if name == "id" else name for name in columns)

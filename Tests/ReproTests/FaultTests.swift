@@ -86,11 +86,12 @@ struct FaultTests {
             let expected = Catalog(path: folder + "/expected.sqlite")
             try expected.build(settings)
             let content = try expected.contentFingerprint()
-            let catalog = Catalog(path: folder + "/work/catalog.sqlite")
+            let work = folder + "/work"
+            let catalog = Catalog(path: work + "/catalog.sqlite")
             var random = DemoRandom(seed: 12)
             var kills = 0
             while kills < Self.rounds * 4 {
-                let arguments = ["catalog", "--input", folder + "/in", "--work", folder + "/work"]
+                let arguments = ["catalog", "--input", folder + "/in", "--work", work]
                 kills += try Self.runKilled(arguments, upTo: 150_000, &random) { () throws in
                     guard FileManager.default.fileExists(atPath: catalog.path) else { return }
                     #expect(try catalog.contentFingerprint() == content)

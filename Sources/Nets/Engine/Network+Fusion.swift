@@ -160,9 +160,7 @@ extension Network {
         arguments.dx = gradient(fusion.input)
         arguments.y = isRun && arguments.outer != CK_IDENTITY ? value(fusion.output) : nil
         arguments.accumulate = schedule.accumulates[fusion.first][0] ? 1 : 0
-        let averages = graph.averages(inside: fusion)
-        precondition(averages.count <= 1, "a batch norm has one average at most")
-        arguments.share = averages.first.map { UnsafePointer(shareOfAverage($0, pixels: shape.pixels)) }
+        arguments.share = fusion.average.map { UnsafePointer(shareOfAverage($0, pixels: shape.pixels)) }
         if let index = fusion.norm, case .batchNorm(let norm, _) = graph.nodes[index].operation {
             // Where the output's gradient is not needed after this, that before the activation takes its place, if working it out
             // twice would cost more than storing it.

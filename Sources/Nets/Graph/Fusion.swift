@@ -13,6 +13,8 @@ struct Fusion {
     fileprivate(set) var sum: Int?
     /// The squeeze-excite factors.
     fileprivate(set) var factors: Graph.Value?
+    /// The global average that squeeze-excite takes of the batch norm's output, worked out on the way.
+    fileprivate(set) var average: Graph.Value?
     /// What the sum adds.
     fileprivate(set) var residual: Graph.Value?
     fileprivate(set) var output: Graph.Value
@@ -47,10 +49,13 @@ struct Fusions {
             case .scale:
                 // For prediction, the convolution stores the normalised map; the average reads it there.
                 let averages = readers[x].filter { $0 != index }
-                let joins = training && averages.allSatisfy { graph.nodes[$0].operation.isGlobalAverage }
+                let joins =
+                    training && averages.count <= 1
+                    && averages.allSatisfy { graph.nodes[$0].operation.isGlobalAverage }
                 let fusion = extend(joins ? open(x, isNormAlone: true) : nil, with: index, of: graph)
                 all[fusion].scale = index
                 all[fusion].factors = node.inputs[1]
+                if all[fusion].norm != nil { all[fusion].average = averages.first.map { graph.nodes[$0].output } }
             case .dropConnect:
                 let fusion = extend(isOnlyReader ? open(x) : nil, with: index, of: graph)
                 all[fusion].dropConnect = index

@@ -248,7 +248,9 @@ struct Schedule {
                 (isRun && graph.outerActivation(fusion) != .identity ? [fusion.output] : [])
                 + (fusion.norm == nil ? [] : [fusion.input]) + [fusion.factors].compactMap(\.self)
             for value in values { need(value) }
-            add(.innerGradient(owner), reading: values, gradients: [fusion.output] + graph.averages(inside: fusion))
+            add(
+                .innerGradient(owner), reading: values, gradients: [fusion.output] + [fusion.average].compactMap(\.self)
+            )
             if isRun { giveResidual(fusion) }
             give(fusion.input, by: fusion.first, over: fusion.output)
         }
@@ -272,14 +274,6 @@ extension Graph {
     func outerActivation(_ fusion: Fusion) -> Activation {
         guard let sum = fusion.sum, case .add(let kind) = nodes[sum].operation else { return .identity }
         return kind
-    }
-
-    /// The global averages that work a fusion's batch norm out for themselves.
-    func averages(inside fusion: Fusion) -> [Value] {
-        guard let norm = fusion.norm, nodes[norm].output != fusion.output else { return [] }
-        let value = nodes[norm].output
-        return nodes.filter { if case .globalAveragePool = $0.operation { $0.inputs[0] == value } else { false } }
-            .map(\.output)
     }
 
     /// Whether a fusion's nodes follow each other, so that its gradients can be computed in one go.
