@@ -12,6 +12,7 @@
 #include "convolution.h"
 #include "weight_gradient.h"
 #include "winograd.h"
+#include "strassen.h"
 #include "elementwise.h"
 #include "table.h"
 #pragma clang attribute pop

@@ -221,6 +221,22 @@ static void prefetchPiece(const CKConvolution *c, const Reach *r, int64_t pixel,
         prefetch(c->input + pixel / grid * c->inputImageStride + row * c->inputRowStride + column * c->inputPixelStride + panel * piece, piece);
 }
 
+enum { PAGE = 1024, MOST_SPREAD = 2 * PAGE };  // floats
+
+/// Whether a tile's pixels lie multiples of 4096 bytes apart. They would meet in one set of the first-level cache, which holds
+/// fewer than a tile has.
+INLINE int meetInCache(const CKConvolution *c) {
+    return c->tapCount == 1 && c->channels && !c->group && c->inputPixelStride % PAGE == 0 && c->channels <= MOST_SPREAD && c->channels == c->inputPixelStride;
+}
+
+/// Copies a tile's pixels to where they do not meet.
+static void spread(const CKConvolution *c, const float **rows, float *copies) {
+    for (int i = 0; i < ROWS; i++, copies += c->channels + CK_PANEL) {
+        memcpy(copies, rows[i], sizeof(float) * (size_t)c->channels);
+        rows[i] = copies;
+    }
+}
+
 enum { PACKED_PANELS = 16, PACKED_TAPS = 9 };
 
 static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, int32_t panel0, int32_t panel1) {
@@ -234,7 +250,8 @@ static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, 
     int counts[BLOCK];
     const Reach r = reach(c);
     // Few weights stay in the cache while one tile goes through all panels; of many, a panel serves several tiles.
-    const int together = (panel1 - panel0) * c->panelStride <= SMALL_WEIGHTS ? 1 : BLOCK;
+    float copies[ROWS * (MOST_SPREAD + CK_PANEL)];
+    const int spreads = meetInCache(c), together = spreads || (panel1 - panel0) * c->panelStride <= SMALL_WEIGHTS ? 1 : BLOCK;
     // A 1x1 convolution reads pixels one after the other: the next tiles' are asked for a piece with each tile of these.
     const int isRun = c->tapCount == 1 && c->step == 1 && c->channels && !c->group;
     const int64_t run = (int64_t)together * ROWS * c->inputPixelStride, pieces = (int64_t)together * ((panel1 - panel0 + PAIR - 1) / PAIR);
@@ -244,6 +261,7 @@ static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, 
         const float *ahead = c->input + (first + together * ROWS) * c->inputPixelStride;
         for (int64_t pixel = first; pixel < pixel1 && tiles < together; pixel += ROWS, tiles++)
             counts[tiles] = tileAddresses(c, &r, pixel, pixel1, rows[tiles], targets[tiles]);
+        if (spreads) spread(c, rows[0], copies);
         for (int32_t panel = panel0; panel < panel1;) {
             int32_t left = panel1 - panel, inBlock = c->panelsPerBlock - panel % c->panelsPerBlock;
             int width = PAIR == 2 && c->channels && left >= 2 && inBlock >= 2 ? 2 : 1;

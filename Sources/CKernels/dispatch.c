@@ -1,5 +1,6 @@
 #include "CKernels.h"
 
+#include "strassen_sizes.h"
 #include "winograd_sizes.h"
 
 extern const CKKernels ck_scalar, ck_scalar_fma, ck_avx2, ck_avx512;
@@ -44,3 +45,5 @@ int64_t ck_winograd_workspace(int64_t pixelStride, int32_t panels) {
     const int64_t tiles = winogradTiles(pixelStride);
     return POSITIONS * (positionStride(tiles, pixelStride) + positionStride(tiles, (int64_t)panels * CK_PANEL));
 }
+
+int64_t ck_strassen_workspace(int32_t channels) { return MOST_PAIRS * PRODUCTS * strassenPieceStride(channels); }

@@ -8,5 +8,6 @@
 #include "convolution.h"
 #include "weight_gradient.h"
 #include "winograd.h"
+#include "strassen.h"
 #include "elementwise.h"
 #include "table.h"

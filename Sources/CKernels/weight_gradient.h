@@ -165,30 +165,57 @@ static void weightGradient(const CKConvolution *g, int64_t image0, int64_t image
     }
 }
 
-/// All grains of one tile before the next, so that partial sums stay in the first-level cache: for batches of few points.
-static void weightGradientTree(const CKConvolution *g, const int64_t *ends, int32_t grains, int32_t panel0, int32_t panel1, float *gradient) {
-    enum { TILE = ROWS * PAIR * CK_PANEL };
+// For dense convolutions of few points, all grains of a tile are summed before the next tile, so that partial sums stay in the
+// first-level cache. A tile reads its channels of all points then; where pixels are far apart, they are copied to where those follow
+// each other.
+
+/// Copies the channels [channel0, channel1) of all points of a 1x1 convolution: [ROWS channels][points][ROWS].
+static void packPoints(const CKConvolution *g, int64_t points, int32_t channel0, int32_t channel1, float *packed) {
     const float *x[CK_TREE_POINTS];
-    float stack[CK_TREE_LEVELS][TILE];
-    const int64_t grid = (int64_t)g->gridHeight * g->gridWidth;
+    pointAddresses(g, g->taps, 0, (int)points, x);
+    // Some points at a time, whose pixels stay in the first-level cache.
+    for (int64_t first = 0; first < points; first += ROWS) {
+        const int64_t last = first + ROWS < points ? first + ROWS : points;
+        for (int32_t k = channel0; k < channel1; k += ROWS) {
+            const int32_t count = channel1 - k < ROWS ? channel1 - k : ROWS;
+            float *target = packed + k * points;
+            if (count == ROWS) for (int64_t n = first; n < last; n++) memcpy(target + n * ROWS, x[n] + k, sizeof(float) * ROWS);
+            else for (int64_t n = first; n < last; n++) memcpy(target + n * ROWS, x[n] + k, sizeof(float) * (size_t)count);
+        }
+    }
+}
+
+/// One tile's sums of all grains, into the stack's first array; returns how many channels it took.
+static int gradientTreeTile(const float *const *x, int64_t offset, int64_t left, const float *dy, int64_t dyStride, const int64_t *ends, int32_t grains, int64_t grid, int width,
+                            float (*stack)[ROWS * PAIR * CK_PANEL]) {
+    int taken = 0, height = 0;
+    int64_t start = 0;
+    for (int32_t grain = 0; grain < grains; grain++) {
+        const int64_t end = ends[grain] * grid;
+        taken = gradientTile(x + start, offset, left, dy + start * dyStride, dyStride, end - start, width, stack[height], ROWS * CK_PANEL, 1);
+        start = end;
+        height++;
+        // Two sums of as many grains are added at once; after the last, all that wait.
+        for (int32_t halves = grain + 1; height > 1 && (halves % 2 == 0 || grain == grains - 1); halves /= 2, height--)
+            for (int i = 0; i < ROWS * PAIR * CK_PANEL; i += WIDTH) store(stack[height - 2] + i, load(stack[height - 2] + i) + load(stack[height - 1] + i));
+    }
+    return taken;
+}
+
+static void weightGradientTree(const CKConvolution *g, const float *packed, const int64_t *ends, int32_t grains, int32_t panel0, int32_t panel1, float *gradient, float *workspace) {
+    const float *x[CK_TREE_POINTS];
+    float stack[CK_TREE_LEVELS][ROWS * PAIR * CK_PANEL];
+    const int64_t grid = (int64_t)g->gridHeight * g->gridWidth, points = ends[grains - 1] * grid;
     for (int32_t tap = 0; tap < g->tapCount; tap++) {
-        pointAddresses(g, g->taps + tap, 0, (int)(ends[grains - 1] * grid), x);
+        if (packed) for (int64_t n = 0; n < points; n++) x[n] = packed + n * ROWS;
+        else pointAddresses(g, g->taps + tap, 0, (int)points, x);
         for (int32_t panel = panel0; panel < panel1;) {
-            const int width = gradientWidth(g, panel, panel1);
-            const int64_t block = (int64_t)(panel / g->panelsPerBlock) * g->channels;
+            const int width = gradientWidth(g, panel, panel1), lanes = width * CK_PANEL;
+            const float *dy = g->output + (int64_t)panel * CK_PANEL;
+            if (packed) for (int64_t n = 0; n < points; n++) memcpy(workspace + n * lanes, dy + n * g->outputPixelStride, sizeof(float) * (size_t)lanes);
             for (int64_t k = 0; k < g->channels;) {
-                int taken = 0, height = 0;
-                int64_t start = 0;
-                for (int32_t grain = 0; grain < grains; grain++) {
-                    const int64_t end = ends[grain] * grid;
-                    taken = gradientTile(x + start, block + k, g->channels - k, g->output + start * g->outputPixelStride + (int64_t)panel * CK_PANEL,
-                                         g->outputPixelStride, end - start, width, stack[height], ROWS * CK_PANEL, 1);
-                    start = end;
-                    height++;
-                    // Two sums of as many grains are added at once; after the last, all that wait.
-                    for (int32_t halves = grain + 1; height > 1 && (halves % 2 == 0 || grain == grains - 1); halves /= 2, height--)
-                        for (int i = 0; i < TILE; i += WIDTH) store(stack[height - 2] + i, load(stack[height - 2] + i) + load(stack[height - 1] + i));
-                }
+                const int64_t offset = packed ? k / ROWS * ROWS * points + k % ROWS : k;
+                const int taken = gradientTreeTile(x, offset, g->channels - k, packed ? workspace : dy, packed ? lanes : g->outputPixelStride, ends, grains, grid, width, stack);
                 for (int p = 0; p < width; p++)
                     memcpy(gradient + (panel - panel0 + p) * g->panelStride + g->taps[tap].weights + k * CK_PANEL, stack[0] + p * ROWS * CK_PANEL,
                            sizeof(float) * (size_t)(taken * CK_PANEL));

@@ -109,7 +109,23 @@ struct ScalarSpecification {
             case .convolution(let convolution):
                 let g = convolution.geometry
                 let weights = parameters[convolution.weight]
-                if convolution.isWinograd {
+                if convolution.method == .strassen {
+                    let product = StrassenSpecification(
+                        weights: weights, inputs: input.channels, outputs: output.channels)
+                    y = (0..<batch).flatMap { image in
+                        product.multiply(
+                            (0..<output.pixels).map { pixel in
+                                let at = (pixel / output.width * g.stride, pixel % output.width * g.stride)
+                                return (0..<input.channels).map { padded(x, input, image, at.0, at.1, $0) }
+                            }
+                        ).flatMap(\.self)
+                    }
+                    if let bias = convolution.bias {
+                        for i in y.indices { y[i] += parameters[bias][i % output.channels] }
+                    }
+                    break
+                }
+                if convolution.method == .winograd {
                     y = WinogradSpecification(
                         batch: batch, weights: weights, inputs: input.channels, outputs: output.channels
                     )
@@ -304,7 +320,7 @@ struct ScalarSpecification {
                 gradients[bias][o] = Float(sum)
             }
         }
-        if convolution.isWinograd {
+        if convolution.method == .winograd {
             let winograd = WinogradSpecification(
                 batch: batch, weights: parameters[convolution.weight], inputs: input.channels, outputs: output.channels)
             gradients[convolution.weight] = winograd.weightGradient(x, dy, height: input.height, width: input.width) {
@@ -334,6 +350,22 @@ struct ScalarSpecification {
         guard node.inputs[0] != 0 else { return }
         let weights = parameters[convolution.weight]
         var dx = Tensor(repeating: 0, count: x.count)
+        if convolution.method == .strassen {
+            let product = StrassenSpecification(weights: weights, inputs: input.channels, outputs: output.channels)
+                .transposed
+            for image in 0..<batch {
+                let pixels = (0..<output.pixels).map { pixel in
+                    (0..<output.channels).map { dy[(image * output.pixels + pixel) * output.channels + $0] }
+                }
+                for (pixel, values) in product.multiply(pixels).enumerated() {
+                    let (row, column) = (pixel / output.width * g.stride, pixel % output.width * g.stride)
+                    let at = ((image * input.height + row) * input.width + column) * input.channels
+                    dx.replaceSubrange(at..<at + input.channels, with: values)
+                }
+            }
+            give(dx, to: node.inputs[0])
+            return
+        }
         for at in dx.indices {
             let (pixel, i) = (at / input.channels, at % input.channels)
             let (image, row, column) = (pixel / input.pixels, pixel % input.pixels / input.width, pixel % input.width)

@@ -11,6 +11,7 @@ import Testing
         ("groups of 4, 8, 16 and 32", 5, 4, grouped()),
         ("depthwise 3x3 and 5x5, both strides, swish, squeeze-excite", 4, 3, depthwise()),
         ("Winograd tiles on odd and even maps, bias, residual sum", 5, 3, winograd()),
+        ("Strassen's products on odd and even maps, stride 2, two readers, residual sum", 2, 2, strassen()),
         ("residual sums, ceil-mode pooling, projection", 7, 7, residual()),
     ]
 
@@ -66,8 +67,33 @@ import Testing
         x = g.batchNorm("bn", x, activation: .identity)
         x = g.add(x, shortcut, activation: .relu)
         x = g.convolution("c", x, outputChannels: 40, kernel: 3, padding: (1, 1), bias: true)
-        precondition(g.convolutions.count(where: \.isWinograd) == 3)
+        precondition(g.convolutions.count { $0.method == .winograd } == 3)
         _ = g.linear("e", g.globalAveragePool(x), outputs: 6)
+        return g
+    }
+
+    private static func strassen() -> Graph {
+        var g = Graph(input: .init(height: 32, width: 31, channels: 3))
+        var x = g.convolution("stem", 0, outputChannels: 256, kernel: 3, padding: (1, 1))
+        x = g.batchNorm("n", x, activation: .relu)
+        // 16 x 16 pixels, an even number, of which the gradient comes from two sides.
+        x = g.convolution("a", x, outputChannels: 288, stride: 2)
+        x = g.batchNorm("an", x, activation: .relu)
+        var y = g.convolution("b", x, outputChannels: 256, bias: true)
+        y = g.activation(.relu, y)
+        y = g.convolution("c", y, outputChannels: 288)
+        y = g.batchNorm("cn", y, activation: .identity)
+        x = g.add(y, x, activation: .relu)
+        // 15 x 15: the last pixel has no partner.
+        x = g.convolution("d", x, outputChannels: 16, kernel: 2)
+        x = g.convolution("e", x, outputChannels: 256, kernel: 2, padding: (0, 1))
+        x = g.batchNorm("en", x, activation: .relu)
+        let shortcut = x
+        x = g.convolution("f", x, outputChannels: 256)
+        x = g.batchNorm("fn", x, activation: .identity)
+        x = g.add(x, shortcut, activation: .relu)
+        precondition(g.convolutions.count { $0.method == .strassen } == 4)
+        _ = g.linear("l", g.globalAveragePool(x), outputs: 6)
         return g
     }
 

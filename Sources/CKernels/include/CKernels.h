@@ -119,8 +119,13 @@ typedef struct {
     /// One grain's chain for the panels [panel0, panel1), stored at `sums` (panel0 first), `panelStride` apart. Of groups of 4 and 8,
     /// the sums are [tap][group's inputs][16 outputs].
     void (*weightGradient)(const CKConvolution *, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums);
-    /// The whole gradient of some panels, grains and tree included, for few pixels: `ends` are the grains' last images + 1.
-    void (*weightGradientTree)(const CKConvolution *, const int64_t *ends, int32_t grains, int32_t panel0, int32_t panel1, float *gradient);
+    /// Copies the input channels [channel0, channel1) of all points of a 1x1 convolution for `weightGradientTree`, CK_TREE_POINTS of
+    /// them at most; channel0 is a multiple of 12, and `packed` has room for the channels rounded up to such a multiple.
+    void (*packPoints)(const CKConvolution *, int64_t points, int32_t channel0, int32_t channel1, float *packed);
+    /// The whole gradient of some panels, grains and tree included, for dense convolutions of few points: `ends` are the grains'
+    /// last images + 1, `workspace` has 2 * 16 * CK_TREE_POINTS floats. `packed` is NULL where it reads the input as it is.
+    void (*weightGradientTree)(const CKConvolution *, const float *packed, const int64_t *ends, int32_t grains, int32_t panel0, int32_t panel1, float *gradient,
+                               float *workspace);
     /// Winograd's F(2x2, 3x3): 3x3 convolutions with stride 1 and padding 1, by tiles of 2 x 2 outputs. Weights come as
     /// [output panel][16 positions][channels][16] from `winogradWeights`; `workspace` has ck_winograd_workspace() floats.
     void (*winograd)(const CKConvolution *, int64_t tile0, int64_t tile1, int32_t panel0, int32_t panel1, float *workspace);
@@ -130,6 +135,11 @@ typedef struct {
     void (*winogradGradient)(const CKConvolution *, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums, float *workspace);
     /// Transforms such sums into gradients that lie as [panel][9][channels][16].
     void (*winogradGradientWeights)(const float *sums, int32_t channels, int32_t panels, float *out);
+    /// Strassen's products: 1x1 convolutions by pairs of neighbouring grid points of an image, whose last point may be alone; such
+    /// images have more than 2 * 12 points. Weights come from `strassenWeights`; `workspace` has ck_strassen_workspace() floats.
+    void (*strassen)(const CKConvolution *, int64_t pair0, int64_t pair1, float *workspace);
+    /// Works out the weights' sides of the products, [panel of the first half][7][channels / 2][16], for some of these panels.
+    void (*strassenWeights)(const float *weights, int32_t channels, int32_t panels, int32_t panel0, int32_t panel1, float *out);
     /// Chain of x and of x*x per channel, in double, over `pixels` pixels, for the channels [lane0, lane1).
     void (*channelSums)(const float *x, int64_t pixels, int64_t stride, int64_t lane0, int64_t lane1, double *sum, double *squares);
     void (*fuse)(const CKFusion *, int64_t pixel0, int64_t pixel1);
@@ -158,6 +168,9 @@ typedef struct {
 
 /// Floats that a thread's Winograd convolutions need, for maps of so many floats a pixel and so many output panels at a time.
 int64_t ck_winograd_workspace(int64_t pixelStride, int32_t panels);
+
+/// Floats that a thread's Strassen products need.
+int64_t ck_strassen_workspace(int32_t channels);
 
 /// The best instruction set that this CPU has.
 CKInstructionSet ck_best_instruction_set(void);

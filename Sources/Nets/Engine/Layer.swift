@@ -14,19 +14,25 @@ final class Layer {
     /// The data gradient's, one phase per position within a stride.
     let phases: [Phase]
     let normalisation: Normalisation
+    /// A convolution's weights as its method takes them, in a network that does not train.
+    let weights: FloatBuffer
 
-    init(node: Graph.Node, graph: Graph) {
+    /// - Parameter keepsWeights: whether the network does not train, so that transformed weights stay as they are.
+    init(node: Graph.Node, graph: Graph, keepsWeights: Bool) {
         var channels = 0
+        var weightCount = 0
         switch node.operation {
         case .convolution(let convolution):
             taps = Layer.forwardTaps(convolution.geometry)
             phases = convolution.geometry.readsImage ? [] : Layer.backwardPhases(convolution.geometry)
+            if keepsWeights { weightCount = convolution.transformedWeights }
         default:
             taps = []
             phases = []
             if case .batchNorm = node.operation { channels = graph.shapes[node.output].stride }
         }
         normalisation = Normalisation(channels: channels)
+        weights = FloatBuffer(count: weightCount)
     }
 
     /// Kernel rows from the top, columns from the left. The first layer's image is stored with its border, and a kernel row
@@ -91,8 +97,10 @@ final class Scratch {
     /// How many floats each part takes, by the largest layer.
     struct Sizes {
         var transposed = 0
-        var winogradWeights = 0
+        /// Weights as Winograd's tiles or Strassen's products take them.
+        var transformed = 0
         var partials = 0
+        var packed = 0
         /// Per worker.
         var worker = 0
         var sums = 0
@@ -106,14 +114,19 @@ final class Scratch {
             channels = max(4 * widest * max(grains, 1), 2 * widest * workers)
             gains = capacity
             zeros = widest + 64
-            for convolution in graph.convolutions {
+            for node in graph.nodes {
+                guard case .convolution(let convolution) = node.operation else { continue }
                 let g = convolution.geometry
-                if convolution.isWinograd {
-                    winogradWeights = max(winogradWeights, 256 * g.outputPanels * g.inputChannels)
-                    worker = max(worker, workspace(g.inputPanels, 2))
+                switch convolution.method {
+                case .direct: break
+                case .winograd: worker = max(worker, workspace(g.inputPanels, 2))
+                case .strassen:
+                    let channels = training ? max(g.inputChannels, g.outputChannels) : g.inputChannels
+                    worker = max(worker, Int(ck_strassen_workspace(Int32(channels))))
                 }
                 guard training else { continue }
-                let work = GradientWork(convolution, threads: workers)
+                transformed = max(transformed, convolution.transformedWeights)
+                let work = GradientWork(convolution, grains: min(grains, capacity), threads: workers)
                 if work.grainsApart {
                     partials = max(partials, min(grains, capacity) * g.outputPanels * work.panelStride)
                 } else {
@@ -122,8 +135,15 @@ final class Scratch {
                 if !g.readsImage && !g.isDepthwise {
                     transposed = max(transposed, g.inputPanels * g.taps * g.blockOutputs * 16)
                 }
-                if convolution.isWinograd {
-                    winogradWeights = max(winogradWeights, 256 * g.inputPanels * g.outputChannels)
+                let pixels = graph.shapes[node.output].pixels
+                if convolution.sumsByTree && pixels <= Int(CK_TREE_POINTS) {
+                    if convolution.packsPoints {
+                        let points = min(capacity, Int(CK_TREE_POINTS) / pixels) * pixels
+                        packed = max(packed, points * ((g.inputChannels + 11) / 12 * 12))
+                    }
+                    worker = max(worker, 2 * 16 * Int(CK_TREE_POINTS))
+                }
+                if convolution.method == .winograd {
                     worker = max(worker, workspace(g.outputPanels, 2), workspace(g.inputPanels, work.panels))
                 }
             }
@@ -134,16 +154,19 @@ final class Scratch {
         }
 
         func total(workers: Int) -> Int {
-            transposed + winogradWeights + partials + (worker + sums) * workers + channels + gains + zeros
+            transposed + transformed + partials + packed + (worker + sums) * workers + channels + gains + zeros
         }
     }
 
     /// A data gradient's transposed weights.
     let transposed: FloatBuffer
-    let winogradWeights: FloatBuffer
+    /// The weights of the convolution that runs, transformed, in a network that trains.
+    let transformed: FloatBuffer
     /// A weight gradient's sums of all grains.
     let partials: FloatBuffer
-    /// Per worker: a Winograd convolution's workspace.
+    /// What the points of a small map read, for a weight gradient.
+    let packed: FloatBuffer
+    /// Per worker: a convolution's workspace.
     let worker: [FloatBuffer]
     /// Per worker: a weight gradient's partial sums, one per level of the tree and one in work.
     let sums: [FloatBuffer]
@@ -165,8 +188,9 @@ final class Scratch {
     init(graph: Graph, capacity: Int, grains: Int, training: Bool, workers: Int) {
         let sizes = Sizes(graph: graph, capacity: capacity, grains: grains, training: training, workers: workers)
         transposed = FloatBuffer(count: sizes.transposed)
-        winogradWeights = FloatBuffer(count: sizes.winogradWeights)
+        transformed = FloatBuffer(count: sizes.transformed)
         partials = FloatBuffer(count: sizes.partials)
+        packed = FloatBuffer(count: sizes.packed)
         worker = (0..<workers).map { _ in FloatBuffer(count: sizes.worker) }
         sums = (0..<workers).map { _ in FloatBuffer(count: sizes.sums) }
         channels = FloatBuffer(count: sizes.channels)
@@ -187,5 +211,24 @@ final class Scratch {
 extension Graph {
     var convolutions: [Convolution] {
         nodes.compactMap { if case .convolution(let convolution) = $0.operation { convolution } else { nil } }
+    }
+}
+
+extension Convolution {
+    /// Whether that sum's points are copied first: pixels of half a page or multiples of it would meet in the cache.
+    var packsPoints: Bool { geometry.kernel == 1 && geometry.inputChannels % 512 == 0 }
+
+    /// Whether the weight gradient of a batch with few pixels is summed tile by tile.
+    var sumsByTree: Bool { method != .winograd && geometry.groups == 1 && !geometry.readsImage }
+
+    /// Floats that its transformed weights take, forward or backward.
+    var transformedWeights: Int {
+        let g = geometry
+        return switch method {
+        case .direct: 0
+        case .winograd:
+            16 * 16 * max(g.outputPanels * g.inputChannels, g.inputPanels * g.outputChannels)
+        case .strassen: 7 * (g.inputChannels / 2) * (g.outputChannels / 2)
+        }
     }
 }

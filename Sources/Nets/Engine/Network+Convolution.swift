@@ -15,10 +15,10 @@ extension Network {
             arguments.hasEpilogue = convolution.bias == nil ? 0 : 1
             if let fusion { absorb(fusion, into: &arguments) }
             arguments.streams = streams(node.output)
-            if convolution.isWinograd {
-                runWinograd(&arguments, panels: g.outputPanels, flipped: false)
+            if training {
+                run(&arguments, by: convolution.method, panels: g.outputPanels)
             } else {
-                run(arguments, panels: g.outputPanels)
+                multiply(&arguments, by: convolution.method, panels: g.outputPanels, layers[index].weights.base)
             }
         }
     }
@@ -108,11 +108,9 @@ extension Network {
                 arguments.hasEpilogue = arguments.accumulate
                 arguments.streams = arguments.accumulate == 1 ? 0 : streams(node.inputs[0])
                 arguments.zeros = UnsafePointer(scratch.zeros.base)
-                if convolution.isWinograd {
-                    runWinograd(&arguments, panels: g.inputPanels, flipped: true)
-                } else {
-                    run(arguments, panels: g.inputPanels)
-                }
+                // Phases without taps are zeros, which need no products.
+                let method = phase.taps.isEmpty ? .direct : convolution.method
+                run(&arguments, by: method, panels: g.inputPanels, flipped: true)
             }
         }
     }
@@ -146,11 +144,12 @@ extension Network {
         layers[index].taps.withUnsafeBufferPointer { taps in
             var arguments = describe(node, taps)
             arguments.output = gradient(node.output)
-            arguments.panelStride = Int64(GradientWork(convolution, threads: pool.threads).panelStride)
+            arguments.panelStride = Int64(
+                GradientWork(convolution, grains: grainCount, threads: pool.threads).panelStride)
             withUnsafePointer(to: arguments) { arguments in
                 if fitsTree(node) { return gradientTree(convolution, arguments, into: target) }
                 weightGradient(convolution) { images, panels, sums, worker in
-                    if convolution.isWinograd {
+                    if convolution.method == .winograd {
                         kernels.winogradGradient(
                             arguments, Int64(images.lowerBound), Int64(images.upperBound), Int32(panels.lowerBound),
                             Int32(panels.upperBound), sums, scratch.worker[worker].base)
@@ -161,7 +160,7 @@ extension Network {
                     }
                 } store: { sums, panels in
                     let gradient = target + panels.lowerBound * g.panelStride
-                    if convolution.isWinograd {
+                    if convolution.method == .winograd {
                         kernels.winogradGradientWeights(
                             sums, Int32(g.inputChannels), Int32(panels.count), gradient)
                     } else if g.hasWidenedGroups {
@@ -191,10 +190,7 @@ extension Network {
 
     /// Whether a batch has so few pixels that its weight gradient is computed tile by tile, all grains in one go.
     private func fitsTree(_ node: Graph.Node) -> Bool {
-        let convolution = node.convolution
-        return !convolution.isWinograd && !convolution.geometry.isDepthwise && !convolution.geometry.readsImage
-            && !convolution.geometry.hasWidenedGroups
-            && images * graph.shapes[node.output].pixels <= Int(CK_TREE_POINTS)
+        node.convolution.sumsByTree && images * graph.shapes[node.output].pixels <= Int(CK_TREE_POINTS)
             && grainCount <= 1 << (Int(CK_TREE_LEVELS) - 1)
     }
 
@@ -202,14 +198,23 @@ extension Network {
         _ convolution: Convolution, _ arguments: UnsafePointer<CKConvolution>, into target: UnsafeMutablePointer<Float>
     ) {
         let g = convolution.geometry
+        let points = Int64(images) * Int64(arguments.pointee.gridHeight * arguments.pointee.gridWidth)
+        let packed = convolution.packsPoints ? scratch.packed.base : nil
         withUnsafeTemporaryAllocation(of: Int64.self, capacity: grainCount) { ends in
             for g in 0..<grainCount { ends[g] = Int64(grain(g).upperBound) }
             guard let ends = ends.baseAddress else { return }
+            if let packed {
+                inParts(of: g.inputChannels, unit: 12) { channels in
+                    kernels.packPoints(
+                        arguments, points, Int32(channels.lowerBound), Int32(channels.upperBound), packed)
+                }
+            }
             // Two panels at a time, as kernels take them.
-            pool.run((g.outputPanels + 1) / 2) { task, _ in
+            pool.run((g.outputPanels + 1) / 2) { task, worker in
                 kernels.weightGradientTree(
-                    arguments, ends, Int32(grainCount), Int32(2 * task), Int32(min(g.outputPanels, 2 * task + 2)),
-                    target + 2 * task * g.panelStride)
+                    arguments, packed, ends, Int32(grainCount), Int32(2 * task),
+                    Int32(min(g.outputPanels, 2 * task + 2)), target + 2 * task * g.panelStride,
+                    scratch.worker[worker].base)
             }
         }
     }
@@ -221,7 +226,7 @@ extension Network {
         chain: (_ images: Range<Int>, _ panels: Range<Int>, _ sums: UnsafeMutablePointer<Float>, _ worker: Int) -> Void,
         store: (_ sums: UnsafePointer<Float>, _ panels: Range<Int>) -> Void
     ) {
-        let work = GradientWork(convolution, threads: pool.threads)
+        let work = GradientWork(convolution, grains: grainCount, threads: pool.threads)
         let outputs = convolution.geometry.outputPanels
         func panels(_ task: Int) -> Range<Int> { task * work.panels..<min(outputs, (task + 1) * work.panels) }
         guard work.grainsApart else {
@@ -279,57 +284,6 @@ extension Network {
     private func usesOpenBLAS(_ convolution: Convolution) -> Bool {
         arithmetic == .openblas && !convolution.geometry.isDepthwise
     }
-
-    // MARK: Sizes
-
-    /// Cuts the grid into runs of 96 pixels, eight tiles of the widest kernel, and the panels where those are too few.
-    private func run(_ arguments: CKConvolution, panels: Int) {
-        let pixels = images * Int(arguments.gridHeight * arguments.gridWidth)
-        let unit = 96
-        let wanted = pool.threads * 4
-        let runs = min((pixels + unit - 1) / unit, wanted * 4)
-        let length = ((pixels + unit - 1) / unit + runs - 1) / runs * unit
-        let pixelParts = (pixels + length - 1) / length
-        let panelParts = pixelParts >= wanted ? 1 : min((panels + 1) / 2, (wanted + pixelParts - 1) / pixelParts)
-        let panelWidth = ((panels + panelParts - 1) / panelParts + 1) / 2 * 2
-        withUnsafePointer(to: arguments) { arguments in
-            pool.run(pixelParts * panelParts) { task, _ in
-                let first = task / panelParts * length
-                let panel = task % panelParts * panelWidth
-                guard panel < panels else { return }
-                kernels.convolution(
-                    arguments, Int64(first), Int64(min(pixels, first + length)), Int32(panel),
-                    Int32(min(panels, panel + panelWidth)))
-            }
-        }
-    }
-}
-
-extension Network {
-    /// Runs a convolution that has been described for direct sums by tiles of 2 x 2 outputs, with the weights transformed first.
-    private func runWinograd(_ arguments: inout CKConvolution, panels: Int, flipped: Bool) {
-        guard let weights = arguments.weights else { return }
-        let channels = arguments.channels
-        let transformed = scratch.winogradWeights.base
-        inParts(of: panels) { panels in
-            kernels.winogradWeights(
-                weights, channels, flipped ? 1 : 0, Int32(panels.lowerBound), Int32(panels.upperBound), transformed)
-        }
-        arguments.weights = UnsafePointer(transformed)
-        arguments.panelStride = Int64(16 * 16 * channels)
-        let tiles = images * Int((arguments.gridHeight + 1) / 2 * ((arguments.gridWidth + 1) / 2))
-        let unit = 12
-        let runs = min((tiles + unit - 1) / unit, pool.threads * 16)
-        let length = ((tiles + unit - 1) / unit + runs - 1) / runs * unit
-        let tileParts = (tiles + length - 1) / length
-        withUnsafePointer(to: arguments) { arguments in
-            pool.run(tileParts) { task, worker in
-                kernels.winograd(
-                    arguments, Int64(task * length), Int64(min(tiles, (task + 1) * length)), 0, Int32(panels),
-                    scratch.worker[worker].base)
-            }
-        }
-    }
 }
 
 /// How a convolution's weight gradient is cut into tasks.
@@ -345,11 +299,19 @@ struct GradientWork {
     /// Floats of partial sums that a task goes through again and again: about what a second-level cache holds.
     private static let mostSums = 1 << 18
 
-    init(_ convolution: Convolution, threads: Int) {
+    init(_ convolution: Convolution, grains: Int, threads: Int) {
         let g = convolution.geometry
         panelStride =
-            convolution.isWinograd
+            convolution.method == .winograd
             ? 16 * 16 * g.inputChannels : g.hasWidenedGroups ? g.taps * g.groupInputs * 16 : g.panelStride
+        // Small gradients are summed whole, so that the map is read once; enough tasks come from the grains.
+        if g.outputPanels * panelStride <= Self.mostSums / 2 && !g.isDepthwise {
+            let parts = (4 * threads + grains - 1) / grains
+            panels = ((g.outputPanels + parts - 1) / parts + 1) / 2 * 2
+            tasks = (g.outputPanels + panels - 1) / panels
+            grainsApart = true
+            return
+        }
         let most = max(1, Self.mostSums / panelStride)
         // An even number where there are as many, as kernels take two.
         let even = most >= 2 ? most / 2 * 2 : 1
@@ -361,9 +323,4 @@ struct GradientWork {
         tasks = (g.outputPanels + panels - 1) / panels
         grainsApart = g.isDepthwise || tasks < 2 * threads
     }
-}
-
-extension ConvolutionGeometry {
-    /// Numbers that a kernel sums per tap; 0 for depthwise, a whole kernel row for the first layer.
-    fileprivate var chain: Int32 { isDepthwise ? 0 : Int32(readsImage ? kernel * inputChannels : blockInputs) }
 }

@@ -60,10 +60,12 @@ final class Network {
             graph: graph, batch: capacity, training: training, absorbing: !training && arithmetic == .exact)
         places = graph.shapes.map { _ in 0 }
         arena = FloatBuffer(count: schedule.count)
-        layers = graph.nodes.map { Layer(node: $0, graph: graph) }
+        let keepsWeights = !training && arithmetic == .exact
+        layers = graph.nodes.map { Layer(node: $0, graph: graph, keepsWeights: keepsWeights) }
         image = FloatBuffer(count: capacity * Network.imageStride(graph))
         gradients = FloatBuffer(count: training ? graph.parameters.count : 0)
         scratch = Scratch(graph: graph, capacity: capacity, grains: grains, training: training, workers: pool.threads)
+        transformWeights()
     }
 
     /// Bytes that a network takes, parameters and optimiser state aside; exact, before anything is allocated.
@@ -71,8 +73,9 @@ final class Network {
         let schedule = Schedule(graph: graph, batch: capacity, training: training, absorbing: !training)
         let scratch = Scratch.Sizes(
             graph: graph, capacity: capacity, grains: grains, training: training, workers: workers)
+        let kept = training ? 0 : graph.convolutions.reduce(0) { $0 + $1.transformedWeights }
         return 4
-            * (schedule.count + capacity * imageStride(graph) + (training ? graph.parameters.count : 0)
+            * (schedule.count + kept + capacity * imageStride(graph) + (training ? graph.parameters.count : 0)
                 + scratch.total(workers: workers))
     }
 

@@ -1,5 +1,15 @@
 import CKernels
 
+/// What a convolution multiplies and in which order it adds; docs/numerics.md specifies each.
+enum ConvolutionMethod {
+    /// One chain per output.
+    case direct
+    /// Winograd's F(2x2, 3x3): tiles of 2 x 2 outputs of 3x3 convolutions that keep the map's size.
+    case winograd
+    /// Strassen's seven products of halves: 1x1 convolutions, forward and back to the input.
+    case strassen
+}
+
 /// The sizes of a square convolution and how its weights lie in memory.
 ///
 /// Weights are kept as `[output panel][tap][input channel of the block][16 output channels]`. A block is what a panel's
@@ -57,11 +67,17 @@ struct ConvolutionGeometry: Equatable {
     /// Groups narrower than a panel share one with others: their blocks hold zeros off the diagonal.
     var hasWidenedGroups: Bool { groups > 1 && !isDepthwise && groupInputs < 16 }
 
-    /// Whether Winograd's F(2x2, 3x3) is used: for dense 3x3 convolutions that keep the map's size, where the map and the channels
-    /// are large enough for its transforms to pay.
-    func allowsWinograd(on input: Graph.Shape) -> Bool {
-        kernel == 3 && stride == 1 && paddingBefore == 1 && paddingAfter == 1 && groups == 1 && !readsImage
-            && min(inputChannels, outputChannels) >= 32 && min(input.height, input.width) >= 8
+    /// Which products are summed: a rule of the layer alone, never of the batch. Faster methods need maps and channels that are large
+    /// enough for their transforms to pay.
+    func method(on input: Graph.Shape) -> ConvolutionMethod {
+        guard groups == 1, !readsImage else { return .direct }
+        let channels = min(inputChannels, outputChannels)
+        if kernel == 3 && stride == 1 && paddingBefore == 1 && paddingAfter == 1 {
+            return channels >= 32 && min(input.height, input.width) >= 8 ? .winograd : .direct
+        }
+        let pixels = outputSize(input.height) * outputSize(input.width)
+        guard kernel == 1 && paddingBefore == 0 && paddingAfter == 0 && pixels >= 196 else { return .direct }
+        return channels >= 256 && inputChannels % 32 == 0 && outputChannels % 32 == 0 ? .strassen : .direct
     }
 
     /// Where the first weight of an output lies: its group's first input at tap 0. Input i of the group at tap t follows

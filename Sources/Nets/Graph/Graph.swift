@@ -102,7 +102,7 @@ struct Graph {
             height: geometry.outputSize(shape.height), width: geometry.outputSize(shape.width), channels: outputChannels
         )
         let convolution = Convolution(
-            geometry: geometry, weight: weight, bias: biasIndex, isWinograd: geometry.allowsWinograd(on: shape))
+            geometry: geometry, weight: weight, bias: biasIndex, method: geometry.method(on: shape))
         return append(.convolution(convolution), [x], output)
     }
 
@@ -172,8 +172,7 @@ struct Convolution {
     let geometry: ConvolutionGeometry
     let weight: Int
     let bias: Int?
-    /// Whether it is computed by tiles of 2 x 2 outputs, Winograd's F(2x2, 3x3).
-    let isWinograd: Bool
+    let method: ConvolutionMethod
 }
 
 /// A batch norm's parameters and statistics by index.
