@@ -116,22 +116,24 @@ DENSE_TILE(denseTile2, 2)
 enum { STRIP = ROWS % 6 ? ROWS : 6 };  // rows whose chains take turns, so that none waits for itself
 
 #define GROUP_STEP(G, J) \
-    UNROLL for (int i = strip; i < strip + STRIP; i++) \
-        acc[i * VECTORS + v] = vfma(IN_GROUP(x[i - strip], v, G, J), load(w + J * CK_PANEL + v * WIDTH), acc[i * VECTORS + v]);
+    UNROLL for (int i = 0; i < STRIP; i++) \
+        sums[i] = vfma(IN_GROUP(x[i], v, G, J), load(w + J * CK_PANEL + v * WIDTH), sums[i]);
 
 #define GROUP_TILE(NAME, G, EACH) \
 static void NAME(const CKConvolution *c, const float *packed, const float *const *rows, float *const *targets, int count, int32_t panel) { \
     vf acc[ROWS * VECTORS]; \
-    UNROLL for (int i = 0; i < ROWS * VECTORS; i++) acc[i] = splat(0); \
-    for (int32_t t = 0; t < c->tapCount; t++) { \
-        const float *w = packed + t * G * CK_PANEL; \
-        UNROLL for (int v = 0; v < VECTORS; v++) \
-            UNROLL for (int strip = 0; strip < ROWS; strip += STRIP) { \
+    UNROLL for (int v = 0; v < VECTORS; v++) \
+        UNROLL for (int strip = 0; strip < ROWS; strip += STRIP) { \
+            vf sums[STRIP]; \
+            UNROLL for (int i = 0; i < STRIP; i++) sums[i] = splat(0); \
+            for (int32_t t = 0; t < c->tapCount; t++) { \
+                const float *w = packed + t * G * CK_PANEL; \
                 const float *x[STRIP]; \
                 UNROLL for (int i = 0; i < STRIP; i++) x[i] = rows[t * ROWS + strip + i] + (int64_t)panel * CK_PANEL; \
                 EACH(GROUP_STEP, G) \
             } \
-    } \
+            UNROLL for (int i = 0; i < STRIP; i++) acc[(strip + i) * VECTORS + v] = sums[i]; \
+        } \
     WRITE_TILE(VECTORS) \
 }
 
@@ -211,7 +213,7 @@ static int tileAddresses(const CKConvolution *c, const Reach *r, int64_t pixel, 
     return count;
 }
 
-/// Depthwise tiles read narrow columns of wide pixels. What the next tile is the first to read is asked for in one run, a piece
+/// Depthwise tiles and those of groups read narrow columns of wide pixels. What the next tile is the first to read is asked for in one run, a piece
 /// with each panel of this one.
 static void prefetchPiece(const CKConvolution *c, const Reach *r, int64_t pixel, int32_t panel) {
     const int64_t grid = (int64_t)c->gridHeight * c->gridWidth;
@@ -270,8 +272,9 @@ static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, 
                     prefetch(ahead, piece);
                     ahead += piece;
                 }
+                if (c->group || !c->channels) prefetchPiece(c, &r, first + together * ROWS, panel);
                 if (c->group) (c->group == 4 ? groupTile4 : groupTile8)(c, packed[panel - panel0], rows[tile], targets[tile], counts[tile], panel);
-                else if (!c->channels) prefetchPiece(c, &r, first + together * ROWS, panel), depthwiseTile(c, rows[tile], targets[tile], counts[tile], panel);
+                else if (!c->channels) depthwiseTile(c, rows[tile], targets[tile], counts[tile], panel);
                 else if (width == PAIR) WIDE_TILE(c, rows[tile], targets[tile], counts[tile], panel);
                 else denseTile1(c, rows[tile], targets[tile], counts[tile], panel);
             }

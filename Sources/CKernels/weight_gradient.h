@@ -105,27 +105,31 @@ static void depthwiseGradient(const CKConvolution *g, const float *const (*x)[PO
     }
 }
 
-#define GROUP_GRADIENT_STEP(G, J) acc[J] = vfma(IN_GROUP(xn, v, G, J), d, acc[J]);
+enum { GROUP_TAPS = 3 };  // whose chains run side by side
 
-/// Groups of 4 and 8: one tap of one panel, as [G inputs][16 outputs].
+#define GROUP_GRADIENT_STEP(G, J) acc[t * G + J] = vfma(IN_GROUP(xn, v, G, J), d, acc[t * G + J]);
+
+/// Groups of 4 and 8: GROUP_TAPS taps of one panel, each as [G inputs][16 outputs].
 #define GROUP_GRADIENT(NAME, G, EACH) \
-static void NAME(const float *const *x, int64_t lane, const float *dy, int64_t dyStride, int count, float *sums, int fresh) { \
+static void NAME(const float *const (*x)[POINTS], int64_t lane, const float *dy, int64_t dyStride, int count, float *sums, int fresh) { \
     UNROLL for (int v = 0; v < VECTORS; v++) { \
-        vf acc[G]; \
-        UNROLL for (int j = 0; j < G; j++) acc[j] = fresh ? splat(0) : load(sums + j * CK_PANEL + v * WIDTH); \
+        vf acc[GROUP_TAPS * G]; \
+        UNROLL for (int j = 0; j < GROUP_TAPS * G; j++) acc[j] = fresh ? splat(0) : load(sums + j * CK_PANEL + v * WIDTH); \
         for (int n = 0; n < count; n++) { \
-            const float *xn = x[n] + lane; \
             vf d = load(dy + n * dyStride + v * WIDTH); \
-            EACH(GROUP_GRADIENT_STEP, G) \
+            UNROLL for (int t = 0; t < GROUP_TAPS; t++) { \
+                const float *xn = x[t][n] + lane; \
+                EACH(GROUP_GRADIENT_STEP, G) \
+            } \
         } \
-        UNROLL for (int j = 0; j < G; j++) store(sums + j * CK_PANEL + v * WIDTH, acc[j]); \
+        UNROLL for (int j = 0; j < GROUP_TAPS * G; j++) store(sums + j * CK_PANEL + v * WIDTH, acc[j]); \
     } \
 }
 
 GROUP_GRADIENT(groupGradient4, 4, EACH_OF_4)
 GROUP_GRADIENT(groupGradient8, 8, EACH_OF_8)
 
-/// As `prefetchPiece`, for POINTS points of a depthwise weight gradient; the taps are in order, so the last reaches farthest.
+/// As `prefetchPiece`, for POINTS points of a weight gradient; the taps are in order, so the last reaches farthest.
 static void prefetchPoints(const CKConvolution *g, int64_t point, int32_t panel) {
     const int64_t grid = (int64_t)g->gridHeight * g->gridWidth;
     const CKTap last = g->taps[g->tapCount - 1];
@@ -143,7 +147,7 @@ static void weightGradient(const CKConvolution *g, int64_t image0, int64_t image
         int count = image1 * grid - point < POINTS ? (int)(image1 * grid - point) : POINTS;
         const int fresh = point == image0 * grid;
         const float *dy = g->output + point * g->outputPixelStride;
-        int32_t together = g->channels ? 1 : 9;
+        const int32_t together = !g->channels ? 9 : g->group ? GROUP_TAPS : 1;
         const float *next = g->input + (point + POINTS) * g->inputPixelStride;
         const int64_t nextCount = g->tapCount == 1 && g->step == 1 ? POINTS * g->inputPixelStride : 0;
         for (int32_t tap = 0; tap < g->tapCount; tap += together) {
@@ -153,11 +157,11 @@ static void weightGradient(const CKConvolution *g, int64_t image0, int64_t image
                 int width = gradientWidth(g, panel, panel1);
                 float *tapSums = sums + (panel - panel0) * g->panelStride + g->taps[tap].weights;
                 const float *panelGradient = dy + (int64_t)panel * CK_PANEL;
+                if (tap == 0 && (g->group || !g->channels)) prefetchPoints(g, point + POINTS, panel);
                 if (g->group)
-                    (g->group == 4 ? groupGradient4 : groupGradient8)(x[0], (int64_t)panel * CK_PANEL, panelGradient, g->outputPixelStride, count,
+                    (g->group == 4 ? groupGradient4 : groupGradient8)((const float *const (*)[POINTS])x, (int64_t)panel * CK_PANEL, panelGradient, g->outputPixelStride, count,
                         sums + (panel - panel0) * g->panelStride + tap * g->group * CK_PANEL, fresh);
                 else if (g->channels) gradientPanels(g, x[0], panelGradient, count, panel, width, tapSums, fresh, next, panel == panel0 ? nextCount : 0);
-                else if (tap == 0) prefetchPoints(g, point + POINTS, panel), depthwiseGradient(g, x, taps, panelGradient, count, panel, tapSums, fresh);
                 else depthwiseGradient(g, x, taps, panelGradient, count, panel, tapSums, fresh);
                 panel += width;
             }

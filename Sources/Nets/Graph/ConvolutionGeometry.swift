@@ -34,6 +34,8 @@ struct ConvolutionGeometry: Equatable {
         precondition(
             groups == 1 || (inputChannels == outputChannels && ([1, 4, 8].contains(group) || group % 16 == 0)),
             "groups need as many outputs as inputs and 1, 4, 8 or a multiple of 16 channels each")
+        precondition(
+            groups == 1 || ![4, 8].contains(group) || kernel == 3, "groups of 4 and 8 channels need a kernel of 3 x 3")
         self.kernel = kernel
         self.stride = stride
         self.paddingBefore = paddingBefore
