@@ -11,6 +11,8 @@ final class ArchiveReader {
         var kind: Kind
         /// Unpacked size in bytes, if the archive tells it beforehand.
         var size: Int64?
+        /// Where its bytes lie in the archive's file, if they lie there as they are: those of a plain tar's members.
+        var offset: Int?
     }
 
     let path: String
@@ -49,7 +51,7 @@ final class ArchiveReader {
         ] {
             _ = support(archive)
         }
-        guard archive_read_open_filename(archive, path, 1 << 20) == ARCHIVE_OK else {
+        guard archive_read_open_filename(archive, path, Self.blockSize) == ARCHIVE_OK else {
             // The reader is whole by now, so that deinit frees the archive.
             let reason = Self.reason(archive)
             throw Failure(.badInput, "\(path): not an archive that can be read (\(reason)). \(Self.expectation)")
@@ -57,6 +59,9 @@ final class ArchiveReader {
     }
 
     deinit { archive_read_free(archive) }
+
+    /// Bytes that are read at once: little more than what is needed of a tar whose members are read elsewhere.
+    private static let blockSize = 1 << 16
 
     private static let expectation = "Expected the competition's zip (or a tar or 7-zip of it, or the unpacked folder)."
 
@@ -81,7 +86,7 @@ final class ArchiveReader {
         let name = archive_entry_pathname_utf8(entry) ?? archive_entry_pathname(entry)
         let member = Member(
             path: name.map { String(cString: $0) } ?? "", kind: Self.kind(of: entry),
-            size: archive_entry_size_is_set(entry) != 0 ? archive_entry_size(entry) : nil)
+            size: archive_entry_size_is_set(entry) != 0 ? archive_entry_size(entry) : nil, offset: offset(of: entry))
         guard archive_entry_is_encrypted(entry) == 0 else {
             throw Failure(
                 .badInput,
@@ -91,6 +96,12 @@ final class ArchiveReader {
         current = member
         membersSeen += 1
         return member
+    }
+
+    /// What has been consumed so far ends where the member's bytes begin. Of a sparse file only some bytes are there.
+    private func offset(of entry: OpaquePointer) -> Int? {
+        guard !isCompressed, archive_entry_sparse_count(entry) == 0 else { return nil }
+        return Int(archive_filter_bytes(archive, 0))
     }
 
     /// Passes the current member's bytes on, piece by piece.
@@ -106,23 +117,25 @@ final class ArchiveReader {
         }
     }
 
-    /// The current member's bytes, of which there are as many as its header says.
-    func memberBytes(count: Int) throws -> [UInt8] {
-        // One byte more, to see whether there are more.
-        let bytes = try [UInt8](unsafeUninitializedCapacity: count + 1) { buffer, filled in
-            while filled <= count {
-                let piece = archive_read_data(archive, buffer.baseAddress?.advanced(by: filled), count + 1 - filled)
-                guard piece >= 0 else { throw damaged("in \(current?.path ?? "a member")") }
-                if piece == 0 { break }
-                filled += piece
-            }
+    /// Fills the buffer with the current member's bytes, which must be as many.
+    func readMember(into buffer: UnsafeMutableRawBufferPointer) throws {
+        var filled = 0
+        while filled < buffer.count {
+            let count = archive_read_data(archive, buffer.baseAddress?.advanced(by: filled), buffer.count - filled)
+            guard count > 0 else { throw damaged("in \(current?.path ?? "a member")") }
+            filled += count
         }
-        guard bytes.count == count else { throw damaged("in \(current?.path ?? "a member")") }
-        return bytes
+        var more: UInt8 = 0
+        guard archive_read_data(archive, &more, 1) == 0 else { throw damaged("in \(current?.path ?? "a member")") }
     }
 
-    /// A zip cut off between two members reads as a shorter zip; its directory, which comes last, is then missing.
+    /// An archive cut off between two members reads as a shorter one; what comes last is then missing: a zip's directory, or the block
+    /// of zeros that ends a tar.
     private func checkEnd() throws {
+        // What fills the member's last block is less than a block.
+        if let current, let offset = current.offset, let bytes = current.size, bytes > size - offset - 512 {
+            throw damaged("after \(current.path)")
+        }
         guard archive_format(archive) & Self.formatMask == Self.zipFormat else { return }
         guard let handle = FileHandle(forReadingAtPath: path) else { return }
         defer { try? handle.close() }
@@ -142,6 +155,9 @@ final class ArchiveReader {
     private static let formatMask: Int32 = 0xFF_0000
     private static let zipFormat: Int32 = 0x05_0000
     private static let tarFormat: Int32 = 0x03_0000
+
+    /// The error for a member that is larger than what is left of the file.
+    func endsInside() -> Failure { damaged("in \(current?.path ?? "a member")") }
 
     /// Whether members were compressed together, so that damage shows late.
     private var isWholeStream: Bool { archive_filter_code(archive, 0) != 0 }

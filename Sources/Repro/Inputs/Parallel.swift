@@ -31,3 +31,26 @@ func mapInParallel<Workspace, Result: Sendable>(
     }
     return results.withLock { $0.compactMap { $0 } }
 }
+
+/// Work that goes on beside the caller's until its result is asked for.
+final class Background<Value: Sendable>: Sendable {
+    private let done = DispatchSemaphore(value: 0)
+    private let result = Mutex<Value?>(nil)
+
+    /// Starts at once.
+    init(_ work: @escaping @Sendable () -> Value) {
+        DispatchQueue.global().async { [self] in
+            let value = work()
+            result.withLock { $0 = value }
+            done.signal()
+        }
+    }
+
+    /// Waits for the end of the work.
+    func value() -> Value {
+        while true {
+            if let value = result.withLock({ $0 }) { return value }
+            done.wait()
+        }
+    }
+}

@@ -193,17 +193,18 @@ final class UnpackRun {
         if let fatal { throw fatal }
     }
 
-    /// Unpacks an archive that can be read from front to back only: small members are gathered and written, several at once, while the
-    /// next ones are read.
+    /// Unpacks an archive that can be read from front to back only: members are gathered and written, several at once, while the next
+    /// ones are read.
     private func unpackStream(
         _ path: String, below folder: String, _ plan: inout UnpackPlan, progress: (Int, Int) -> Void
     ) throws {
-        let reader = try ArchiveReader(path: path)
-        try checkSpace(for: reader.isCompressed || !entries.isEmpty ? 0 : reader.size)
+        let (reader, file) = (try ArchiveReader(path: path), try FileRegion(path: path))
         let writer = GatheredWriter(root: destination.root, threads: unpacker.threads)
         var prefix: String?
         do {
             while let member = try reader.nextMember() {
+                // What kind of archive it is, the first member tells.
+                if prefix == nil, !reader.isCompressed, entries.isEmpty { try checkSpace(for: reader.size) }
                 let below = prefix ?? ArchiveNames.prefix(firstMember: member.path, folder: folder)
                 prefix = below
                 guard plan.accept(below + member.path, kind: member.kind) else { continue }
@@ -213,7 +214,7 @@ final class UnpackRun {
                 } else if let known = journal.vouches(for: name, at: destination.path(name), size: member.size) {
                     keep(name, known)
                 } else {
-                    try orRefuse(name) { try unpack(member, as: name, from: reader, writer) }
+                    try orRefuse(name) { try unpack(member, as: name, from: reader, file, writer) }
                 }
                 guard writer.isFull else { continue }
                 try take(writer.writeBehind())
@@ -228,11 +229,16 @@ final class UnpackRun {
     }
 
     private func unpack(
-        _ member: ArchiveReader.Member, as name: String, from reader: ArchiveReader, _ writer: GatheredWriter
+        _ member: ArchiveReader.Member, as name: String, from reader: ArchiveReader, _ file: FileRegion,
+        _ writer: GatheredWriter
     ) throws {
         try destination.prepareFolder(of: name)
-        if let size = member.size, size <= GatheredWriter.largest {
-            return writer.add(name, try reader.memberBytes(count: Int(size)))
+        if let offset = member.offset, let size = member.size {
+            guard let place = file.part(file.name, offset: offset, size: Int(size)) else { throw reader.endsInside() }
+            return writer.add(name, at: place)
+        }
+        if let size = member.size, (0...GatheredWriter.largest).contains(Int(size)) {
+            return try writer.add(name, size: Int(size)) { try reader.readMember(into: $0) }
         }
         let number = GatheredWriter.foregroundWorker
         let entry = try UnpackDestination.write(name, in: destination.root, worker: number) {

@@ -10,11 +10,12 @@ enum MemberProblem: Error, Equatable {
 
 /// Unpacks members of zip archives into its own buffers: one for each thread.
 ///
-/// A member of up to 64 MiB is unpacked and checked as a whole before anybody sees a byte of it; a larger one comes piece by piece
-/// and its checksum last.
+/// A compressed member of up to 64 MiB is unpacked and checked as a whole before anybody sees a byte of it; a stored or a larger one
+/// comes piece by piece and its checksum last.
 final class ZipExtractor {
     private static let largestWhole = 64 << 20
-    private static let pieceSize = 1 << 20
+    /// What stays in the processor's cache while it is checked, hashed and written.
+    private static let pieceSize = 1 << 18
 
     private var packed = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var unpacked = UnsafeMutableRawBufferPointer(start: nil, count: 0)
@@ -39,10 +40,10 @@ final class ZipExtractor {
         guard member.method == .deflated || member.size == member.packedSize else {
             throw MemberProblem.damaged("its two sizes differ although it is not compressed")
         }
-        guard max(member.size, member.packedSize) <= Self.largestWhole else {
+        guard member.method == .deflated, max(member.size, member.packedSize) <= Self.largestWhole else {
             return try readInPieces(member, content, body)
         }
-        let bytes = try whole(member, content)
+        let bytes = try inflateWhole(member, content)
         try check(crc: libdeflate_crc32(0, bytes.baseAddress, bytes.count), of: member)
         try body(bytes)
     }
@@ -58,15 +59,9 @@ final class ZipExtractor {
         return member.offset + header.count + extraLength
     }
 
-    private func whole(_ member: ZipMember, _ content: FileRegion) throws -> UnsafeRawBufferPointer {
+    private func inflateWhole(_ member: ZipMember, _ content: FileRegion) throws -> UnsafeRawBufferPointer {
         Self.grow(&unpacked, to: member.size)
         let target = UnsafeMutableRawBufferPointer(rebasing: unpacked[..<member.size])
-        guard member.method == .deflated else {
-            guard try content.read(at: 0, into: target) == member.size else {
-                throw MemberProblem.damaged("the archive ends inside it")
-            }
-            return UnsafeRawBufferPointer(target)
-        }
         Self.grow(&packed, to: member.packedSize)
         let source = UnsafeMutableRawBufferPointer(rebasing: packed[..<member.packedSize])
         guard try content.read(at: 0, into: source) == member.packedSize else {
