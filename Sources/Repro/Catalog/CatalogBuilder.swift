@@ -22,7 +22,7 @@ struct CatalogBuilder {
     let settings: CatalogSettings
     let path: String
 
-    /// Slices that are read and then written in one transaction: what a kill may cost.
+    /// Slices that are read and then written in one transaction: a kill may cost two such batches.
     private static let batch = 256
 
     /// What became of a file.
@@ -64,28 +64,51 @@ struct CatalogBuilder {
         return values.sorted { $0.key < $1.key }.map { CatalogSetting(name: $0.key, value: $0.value) }
     }
 
+    /// A batch of slices that are being read.
+    private struct Reading {
+        var files: [PartialCatalog.File]
+        /// Slices of the list that are done with this batch.
+        var end: Int
+        var outcomes: Background<[Outcome]>
+    }
+
     private func readSlices(_ list: SliceList, into partial: PartialCatalog, progress: (Int, Int) -> Void) throws {
-        // Batches keep memory flat and each transaction short; the order is that of the IDs, whatever the threads do.
+        // Batches keep memory flat and each transaction short; the order is that of the IDs, whatever the threads do. One is
+        // recorded while the next one is read.
+        var current: Reading?
+        func record(_ reading: Reading) throws {
+            try self.record(reading, in: partial)
+            progress(reading.end, list.slices.count)
+        }
         for start in stride(from: 0, to: list.slices.count, by: Self.batch) {
-            let all = list.slices[start..<min(start + Self.batch, list.slices.count)]
-            let batch = try partial.unread(all, list)
-            let outcomes = mapInParallel(count: batch.count, threads: settings.threads) { index in
-                read(batch[index].slice, list)
-            }
-            try partial.queue.write { database in
-                for (file, outcome) in zip(batch, outcomes) {
-                    switch outcome {
-                    case .read(let record):
-                        try partial.insert(record, in: database)
-                        try partial.note(file, wasRead: true, in: database)
-                    case .skipped(let slice):
-                        try slice.insert(database, onConflict: .replace)
-                        try partial.note(file, wasRead: false, in: database)
-                    }
+            let end = min(start + Self.batch, list.slices.count)
+            let files = try partial.unread(list.slices[start..<end], list)
+            let before = current
+            _ = before?.outcomes.value()
+            current = Reading(files: files, end: end, outcomes: Background { read(files, list) })
+            if let before { try record(before) }
+        }
+        if let current { try record(current) }
+    }
+
+    private func record(_ reading: Reading, in partial: PartialCatalog) throws {
+        let outcomes = reading.outcomes.value()
+        try partial.queue.write { database in
+            for (file, outcome) in zip(reading.files, outcomes) {
+                switch outcome {
+                case .read(let record):
+                    try partial.insert(record, in: database)
+                    try partial.note(file, wasRead: true, in: database)
+                case .skipped(let slice):
+                    try slice.insert(database, onConflict: .replace)
+                    try partial.note(file, wasRead: false, in: database)
                 }
             }
-            progress(start + all.count, list.slices.count)
         }
+    }
+
+    private func read(_ files: [PartialCatalog.File], _ list: SliceList) -> [Outcome] {
+        mapInParallel(count: files.count, threads: settings.threads) { read(files[$0].slice, list) }
     }
 
     private func read(_ listed: SliceList.Slice, _ list: SliceList) -> Outcome {

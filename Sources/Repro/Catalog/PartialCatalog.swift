@@ -84,11 +84,11 @@ final class PartialCatalog {
     /// Remembers that a file has been read. One that was another thing before leaves no trace of that.
     func note(_ file: File, wasRead: Bool, in database: Database) throws {
         let (split, id) = (file.slice.split, file.slice.id)
-        try database.execute(
-            sql: "DELETE FROM \(wasRead ? "skipped" : "slice") WHERE split = ? AND id = ?", arguments: [split, id])
-        try database.execute(
-            sql: "INSERT OR REPLACE INTO readFile VALUES (?, ?, ?, ?)",
-            arguments: [split, id, file.facts?.size, file.facts?.modified])
+        let forgetting = try database.cachedStatement(
+            sql: "DELETE FROM \(wasRead ? "skipped" : "slice") WHERE split = ? AND id = ?")
+        try forgetting.execute(arguments: [split, id])
+        let noting = try database.cachedStatement(sql: "INSERT OR REPLACE INTO readFile VALUES (?, ?, ?, ?)")
+        try noting.execute(arguments: [split, id, file.facts?.size, file.facts?.modified])
     }
 
     /// Gives the complete catalog its name, as one file without a log.
