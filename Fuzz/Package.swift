@@ -4,11 +4,19 @@ import PackageDescription
 // Feeds the kit's readers with random bytes; `scripts/test-faults` builds and runs it. The sources are the kit's own, by links.
 let package = Package(
     name: "fuzz",
-    dependencies: [.package(url: "https://github.com/jpsim/Yams", exact: "6.2.2")],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    ],
     targets: [
-        .executableTarget(name: "Fuzz", dependencies: ["Parsers", "Nets", "CFuzzer"]),
+        .executableTarget(name: "Fuzz", dependencies: ["Parsers", "Submit", "Nets", "CFuzzer"]),
         .target(
-            name: "Parsers", dependencies: ["Nets", "Metrics", "CDICOM", .product(name: "Yams", package: "Yams")]),
+            name: "Parsers",
+            dependencies: [
+                "Nets", "Metrics", "CArchive", "CDeflate", "CDICOM",
+                .product(name: "Crypto", package: "swift-crypto"), .product(name: "Yams", package: "Yams"),
+            ]),
+        .target(name: "Submit", dependencies: ["Metrics", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "CFuzzer"),
         .target(name: "Nets", dependencies: ["CKernels", "COpenBLAS"]),
         .target(name: "Metrics"),
@@ -19,6 +27,8 @@ let package = Package(
                 .linkedLibrary("dcmjpeg"), .linkedLibrary("dcmjpls"), .linkedLibrary("dcmimgle"),
                 .linkedLibrary("dcmdata"), .linkedLibrary("oflog"), .linkedLibrary("ofstd"),
             ]),
+        .systemLibrary(name: "CArchive", pkgConfig: "libarchive"),
+        .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate"),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas"),
     ],
     swiftLanguageModes: [.v6],

@@ -1,13 +1,14 @@
 import CFuzzer
 import Foundation
 import Nets
+import Submit
 
 @testable import Parsers
 
 /// Fuzz TARGET [libFuzzer's options] [CORPUS...]: gives a reader random bytes, variations of those in the corpus, until it crashes,
 /// hangs, takes too much memory or the time is up. Whatever the reader answers is right, as long as it answers.
 enum Target: String, CaseIterable {
-    case dicom, labels, recipe, safetensors, torch, predictions
+    case dicom, labels, recipe, safetensors, torch, predictions, table, zip
 
     /// One call of the reader.
     var feed: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt {
@@ -20,6 +21,8 @@ enum Target: String, CaseIterable {
         case .safetensors: { data, size in attempt { _ = try SafeTensors(parsing: bytes(data, size)) } }
         case .torch: { data, size in attempt { _ = try TorchCheckpoint(parsing: bytes(data, size)) } }
         case .predictions: { data, size in attempt { _ = try TestTimePredictions(parsing: bytes(data, size)) } }
+        case .table: { data, size in attempt { try readTables(bytes(data, size)) } }
+        case .zip: { data, size in attempt { try unzip(UnsafeRawBufferPointer(start: data, count: size)) } }
         }
     }
 }
@@ -31,6 +34,30 @@ private func bytes(_ data: UnsafePointer<UInt8>?, _ size: Int) -> [UInt8] {
 private func readRecipe(_ bytes: [UInt8]) throws {
     guard let text = String(validating: bytes, as: UTF8.self) else { return }
     _ = try Recipe(yaml: text, name: "x")
+}
+
+/// Predictions, true labels and folds have one scanner and rules of their own.
+private func readTables(_ bytes: [UInt8]) throws {
+    _ = try? FoldTable(parsing: bytes, name: "x")
+    _ = try? TruthTable(parsing: bytes, name: "x")
+    // What can be read is the same when it has been written.
+    let table = try PredictionTable(parsing: bytes, name: "x")
+    let again = try PredictionTable(parsing: table.csv(), name: "x")
+    precondition(again.sliceIDs == table.sliceIDs && again.contentHash() == table.contentHash())
+}
+
+/// Reads the directory and every member that it names.
+private func unzip(_ bytes: UnsafeRawBufferPointer) throws {
+    let descriptor = memfd_create("zip", UInt32(MFD_CLOEXEC))
+    defer { close(descriptor) }
+    precondition(write(descriptor, bytes.baseAddress, bytes.count) == bytes.count)
+    guard let directory = try ZipDirectory(of: try FileRegion(path: "/proc/self/fd/\(descriptor)")) else { return }
+    let extractor = ZipExtractor()
+    for member in directory.members {
+        var count = 0
+        let outcome = Result { try extractor.read(member, in: directory.region) { count += $0.count } }
+        if case .success = outcome { precondition(count == member.size) }
+    }
 }
 
 private func attempt(_ body: () throws -> Void) -> CInt {

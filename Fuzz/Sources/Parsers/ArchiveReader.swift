@@ -1,0 +1,1 @@
+../../../Sources/Repro/Inputs/ArchiveReader.swift

@@ -1,0 +1,1 @@
+../../../Sources/Repro/Support/Digest.swift
