@@ -105,7 +105,7 @@ struct PreprocessingTests {
                 let whole = SliceMeasurement(of: slice, repairsWrap: false)
                 let units = slice.pixels.map { Double($0) + intercept }
                 let words = units.map { Int16(max(-32_768, min(32_767, $0))).littleEndian }
-                #expect(whole.hounsfieldSHA256 == words.withUnsafeBytes { Digest.sha256(Array($0)) })
+                #expect(whole.hounsfield == words)
                 #expect(whole.custom == WindowStatistics(of: units, center: 40, width: 80))
                 #expect(whole.raw == WindowStatistics(of: units.map { $0 - intercept }, low: -1e9, high: 1e9))
                 #expect(
@@ -189,5 +189,26 @@ struct LabelTableTests {
         #expect(cut?.message.contains("line 8") == true)
         #expect(InputFixtures.failure { _ = try parse("id;label\n") }?.status == .badInput)
         #expect(InputFixtures.failure { _ = try parse("") }?.status == .badInput)
+    }
+
+    @Test(
+        "two images hashed at once have the hashes that each has alone, whatever their sizes",
+        arguments: [0, 1, 27, 28, 31, 32, 33, 59, 60, 64, 1000, 4096])
+    func pairHash(count: Int) {
+        var random = DemoRandom(seed: UInt64(count))
+        let images = (0..<5).map { _ in (0..<count).map { _ in Int16(truncatingIfNeeded: random.next()) } }
+        let alone = images.map { $0.withUnsafeBytes { Digest.sha256(Array($0)) } }
+        #expect(Digest.sha256(ofEach: images) == alone)
+        #expect(Digest.sha256(ofEach: [images[0] + [1], images[1]])[1] == alone[1])
+    }
+
+    @Test("the hash of the standard's example is the standard's (FIPS 180-4, \"abcdbc...\")")
+    func standardHash() {
+        let message = Array("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq".utf8)
+        let words = stride(from: 0, to: message.count, by: 2).map {
+            Int16(littleEndian: Int16(message[$0]) | Int16(message[$0 + 1]) << 8)
+        }
+        let expected = "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+        #expect(Digest.sha256(ofEach: [words, words]) == [expected, expected])
     }
 }

@@ -48,12 +48,13 @@ private func readTables(_ bytes: [UInt8]) throws {
 
 /// Reads the directory and every member that it names.
 private func unzip(_ bytes: UnsafeRawBufferPointer) throws {
-    let descriptor = memfd_create("zip", UInt32(MFD_CLOEXEC))
-    defer { close(descriptor) }
-    precondition(write(descriptor, bytes.baseAddress, bytes.count) == bytes.count)
-    guard let directory = try ZipDirectory(of: try FileRegion(path: "/proc/self/fd/\(descriptor)")) else { return }
+    let path = NSTemporaryDirectory() + "repro-fuzz-\(getpid()).zip"
+    defer { unlink(path) }
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    guard let directory = try ZipDirectory(of: try FileRegion(path: path)) else { return }
     let extractor = ZipExtractor()
-    for member in directory.members {
+    // Memory for what a member claims to be is not what is tried here, and takes most of the time.
+    for member in directory.members where member.size < 1 << 20 && member.packedSize < 1 << 20 {
         var count = 0
         let outcome = Result { try extractor.read(member, in: directory.region) { count += $0.count } }
         if case .success = outcome { precondition(count == member.size) }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "PairHash.h"
 #include "SliceStatistics.h"
 
 #ifdef __cplusplus

@@ -108,15 +108,25 @@ struct CatalogBuilder {
     }
 
     private func read(_ files: [PartialCatalog.File], _ list: SliceList) -> [Outcome] {
-        mapInParallel(count: files.count, threads: settings.threads) { read(files[$0].slice, list) }
+        // Two at a time, whose images are hashed at once.
+        let pairs = mapInParallel(count: (files.count + 1) / 2, threads: settings.threads) { pair in
+            let measured = files[(2 * pair)..<min(2 * pair + 2, files.count)].map { measure($0.slice, list) }
+            return zip(measured, Digest.sha256(ofEach: measured.map(\.image))).map { measured, hash -> Outcome in
+                guard case .read(var record) = measured.outcome else { return measured.outcome }
+                record.hounsfieldSHA256 = hash
+                return .read(record)
+            }
+        }
+        return pairs.flatMap { $0 }
     }
 
-    private func read(_ listed: SliceList.Slice, _ list: SliceList) -> Outcome {
+    /// Reads a slice; its image, empty for one that is skipped, is still to be hashed.
+    private func measure(_ listed: SliceList.Slice, _ list: SliceList) -> (outcome: Outcome, image: [Int16]) {
         let path = list.path(of: listed)
-        func skipped(_ reason: String, _ message: String) -> Outcome {
-            .skipped(
-                SkippedSlice(
-                    split: listed.split, id: listed.id, path: list.relative(path), reason: reason, message: message))
+        func skipped(_ reason: String, _ message: String) -> (Outcome, [Int16]) {
+            let slice = SkippedSlice(
+                split: listed.split, id: listed.id, path: list.relative(path), reason: reason, message: message)
+            return (.skipped(slice), [])
         }
         guard access(path, F_OK) == 0 else {
             return skipped(
@@ -124,10 +134,12 @@ struct CatalogBuilder {
                 "the label file lists this slice, but its file is not there. Unpack the archive again.")
         }
         do {
-            return .read(
-                SliceRecord(
-                    split: listed.split, id: listed.id, path: list.relative(path), slice: try readSlice(at: path),
-                    labels: listed.labels, isRepeated: listed.isRepeated, repairsWrap: settings.repairsWrap))
+            let slice = try readSlice(at: path)
+            let measured = SliceMeasurement(of: slice, repairsWrap: settings.repairsWrap)
+            let record = SliceRecord(
+                split: listed.split, id: listed.id, path: list.relative(path), header: slice.header,
+                measured: measured, labels: listed.labels, isRepeated: listed.isRepeated)
+            return (.read(record), measured.hounsfield)
         } catch {
             return skipped(error.kind.rawValue, error.detail)
         }

@@ -1,7 +1,7 @@
 import CDICOM
 import Foundation
 
-/// The original's statistics of a slice (`dicom_to_dataframe`) and the hash of its image.
+/// The original's statistics of a slice (`dicom_to_dataframe`) and the image whose hash the catalog keeps.
 struct SliceMeasurement {
     /// Of the stored values.
     let raw: WindowStatistics
@@ -9,8 +9,8 @@ struct SliceMeasurement {
     let custom: WindowStatistics
     /// Of the image in the file's own window; nil without one.
     let doctor: WindowStatistics?
-    /// SHA-256 of the image in Hounsfield units as little-endian 16-bit integers (truncated, clamped), row-major.
-    let hounsfieldSHA256: String
+    /// The image in Hounsfield units as 16-bit integers (truncated, clamped), row-major, little-endian on any machine.
+    let hounsfield: [Int16]
 
     private static let brainWindow = (center: 40, width: 80)
 
@@ -26,14 +26,15 @@ struct SliceMeasurement {
             raw: WindowStatistics(of: slice.pixels.map(Double.init), low: -.infinity, high: .infinity),
             custom: WindowStatistics(of: units, center: Self.brainWindow.center, width: Self.brainWindow.width),
             doctor: ownWindow.map { WindowStatistics(of: units, center: $0.center, width: $0.width) },
-            hounsfieldSHA256: Self.hash(of: units.map { Int16(max(-32_768, min(32_767, $0))) }))
+            hounsfield: units.map { Int16(max(-32_768, min(32_767, $0))) })
     }
 
-    private init(raw: WindowStatistics, custom: WindowStatistics, doctor: WindowStatistics?, hounsfieldSHA256: String) {
+    private init(raw: WindowStatistics, custom: WindowStatistics, doctor: WindowStatistics?, hounsfield: [Int16]) {
         self.raw = raw
         self.custom = custom
         self.doctor = doctor
-        self.hounsfieldSHA256 = hounsfieldSHA256
+        // This machine's byte order is the hash's, but for the few where it is not.
+        self.hounsfield = 1.littleEndian == 1 ? hounsfield : hounsfield.map(\.littleEndian)
     }
 
     /// The offset from stored values to Hounsfield units, if that is all that is between them and integers will do: of nearly every
@@ -68,18 +69,36 @@ struct SliceMeasurement {
         return SliceMeasurement(
             raw: WindowStatistics(whole, count: pixels.count), custom: WindowStatistics(clipped.0, count: pixels.count),
             doctor: ownWindow == nil ? nil : WindowStatistics(clipped.1, count: pixels.count),
-            hounsfieldSHA256: hash(of: hounsfield))
+            hounsfield: hounsfield)
+    }
+}
+
+extension Digest {
+    /// The hash of each of some images, two of the same size at once where the processor can.
+    ///
+    /// Hashing is half of a catalog's work, and two at once take little longer than one (`PairHash.h`).
+    static func sha256(ofEach images: [[Int16]]) -> [String] {
+        stride(from: 0, to: images.count, by: 2).flatMap { start in
+            let pair = images[start..<min(start + 2, images.count)]
+            return (pair.count == 2 ? sha256(pair: pair[start], pair[start + 1]) : nil) ?? pair.map(sha256(of:))
+        }
     }
 
-    private static func hash(of words: [Int16]) -> String {
-        var hash = Digest.Stream()
-        // This machine's byte order is the hash's, but for the few where it is not.
-        if 1.littleEndian == 1 {
-            words.withUnsafeBytes { hash.update($0) }
-        } else {
-            words.map(\.littleEndian).withUnsafeBytes { hash.update($0) }
-        }
+    private static func sha256(of image: [Int16]) -> String {
+        var hash = Stream()
+        image.withUnsafeBytes { hash.update($0) }
         return hash.finish()
+    }
+
+    private static func sha256(pair first: [Int16], _ second: [Int16]) -> [String]? {
+        guard first.count == second.count, !first.isEmpty else { return nil }
+        var digests = [UInt8](repeating: 0, count: 64)
+        let isDone = first.withUnsafeBytes { first in
+            second.withUnsafeBytes { second in
+                sha256_pair(first.baseAddress, second.baseAddress, first.count, &digests)
+            }
+        }
+        return isDone ? [hexadecimal(digests[..<32]), hexadecimal(digests[32...])] : nil
     }
 }
 

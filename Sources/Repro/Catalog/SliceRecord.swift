@@ -78,13 +78,11 @@ struct SliceRecord: Codable, Sendable, Equatable, FetchableRecord, PersistableRe
 }
 
 extension SliceRecord {
-    /// Measures a slice.
-    ///
-    /// - Parameter repairsWrap: whether statistics and hash are of the repaired image, if its pixels wrapped around.
-    init(split: Split, id: String, path: String, slice: DICOMSlice, labels: String, isRepeated: Bool, repairsWrap: Bool)
-    {
-        let header = slice.header
-        let measured = SliceMeasurement(of: slice, repairsWrap: repairsWrap)
+    /// What a slice's header says and what its pixels measure; ``hounsfieldSHA256`` comes later, since two are hashed at once.
+    init(
+        split: Split, id: String, path: String, header: SliceHeader, measured: SliceMeasurement, labels: String,
+        isRepeated: Bool
+    ) {
         let (raw, custom, doctor) = (measured.raw, measured.custom, measured.doctor)
         self.init(
             split: split, id: id, path: path,
@@ -104,7 +102,7 @@ extension SliceRecord {
             rawMax: Int(raw.max), rawMin: Int(raw.min), rawMean: raw.mean, rawSpread: Int(raw.spread),
             doctorMax: doctor?.max, doctorMin: doctor?.min, doctorMean: doctor?.mean, doctorSpread: doctor?.spread,
             customMax: custom.max, customMin: custom.min, customMean: custom.mean, customSpread: custom.spread,
-            hounsfieldSHA256: measured.hounsfieldSHA256, isWrapped: header.hasWrappedPixels, labels: labels,
+            hounsfieldSHA256: "", isWrapped: header.hasWrappedPixels, labels: labels,
             isRepeated: isRepeated)
     }
 
