@@ -74,6 +74,48 @@ struct DirectPredictionTests {
             try FileManager.default.subpathsOfDirectory(atPath: files.path).sorted() == (before + ["p.csv"]).sorted())
     }
 
+    @Test("slices of zips inside a zip, stored or compressed, of a folder of zips and of a tar are predicted")
+    func nestedArchives() throws {
+        try FileManager.default.createDirectory(atPath: files["zips"], withIntermediateDirectories: true)
+        var members: [(name: String, bytes: [UInt8])] = []
+        for (name, numbers) in [("zips/stage_2_test.zip", [1, 2]), ("zips/more.zip", [3, 4])] as [(String, [Int32])] {
+            let zip = try ArchiveWriter(path: files[name])
+            for number in numbers {
+                let bytes = try Self.slice(number).encoded()
+                try InputFixtures.write(bytes, to: files["folder/\(number).dcm"])
+                try zip.add("\(number).dcm", bytes: bytes)
+            }
+            try zip.close()
+            members.append((name, Array(try Data(contentsOf: URL(fileURLWithPath: files[name])))))
+        }
+        try ZipFixture(members: members.map { .init(name: $0.name, bytes: $0.bytes) }).write(to: files["stored.zip"])
+        let compressed = try ArchiveWriter(path: files["compressed.zip"])
+        for member in members { try compressed.add(member.name, bytes: member.bytes) }
+        try compressed.close()
+        let tar = Process()
+        tar.executableURL = URL(fileURLWithPath: "/bin/tar")
+        tar.arguments = ["-czf", files["a.tar.gz"], "-C", files["folder"], "."]
+        try tar.run()
+        tar.waitUntilExit()
+
+        #expect(try predict("folder", "--no-augment").status == 0)
+        let expected = try files.text("p.csv")
+        for input in ["stored.zip", "compressed.zip", "zips", "a.tar.gz"] {
+            let run = try predict(input, "--no-augment")
+            #expect(run.status == 0, "\(input): \(run.errors)")
+            #expect(try files.text("p.csv") == expected, "\(input)")
+        }
+
+        // A flipped bit in the second slice of the first zip.
+        var damaged = members[0].bytes
+        damaged[damaged.count / 2 + 40] ^= 1
+        try InputFixtures.write(damaged, to: files["damaged.zip"])
+        let run = try predict("damaged.zip", "--no-augment")
+        #expect(run.status == 0 && run.output.contains(", 1 unreadable"), "\(run.errors)\(run.output)")
+        #expect(run.errors.contains("2.dcm: is damaged"), "\(run.errors)")
+        #expect(try table().sliceIDs == ["1"])
+    }
+
     @Test("the predictions are those of the network on the slices' pixels")
     func values() throws {
         for number in 1...3 as ClosedRange<Int32> {

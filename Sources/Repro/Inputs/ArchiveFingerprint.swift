@@ -12,17 +12,7 @@ struct ArchiveFingerprint {
     /// - Throws: ``Failure``: `inputMissing` without an archive, `badInput` if it is damaged, cut off, encrypted or none, or has members
     ///   that would not be unpacked.
     func manifest(progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }) throws -> Manifest {
-        let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("repro-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: scratch) }
-        var plan = UnpackPlan { member, region, number in
-            // A zip that is compressed inside another one has to be somewhere to be read.
-            try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: true)
-            _ = try UnpackDestination.write("\(number).zip", in: scratch, worker: 0) { append in
-                try ZipExtractor().read(member, in: region, append)
-            }
-            return "\(scratch)/\(number).zip"
-        }
-        try plan.add(archive)
+        var plan = try UnpackPlan.forReading(archive)
         var entries = try hashFiles(plan.files, progress: progress)
         for stream in plan.streams {
             entries += try hashStream(stream.path, below: stream.folder, &plan, progress: progress)

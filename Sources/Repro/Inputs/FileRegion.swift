@@ -19,13 +19,18 @@ final class FileRegion: Sendable {
     /// Opens a whole file.
     ///
     /// - Throws: ``Failure`` with status `inputMissing` if it cannot be opened.
-    init(path: String) throws {
+    convenience init(path: String) throws {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw Failure(.inputMissing, "\(path): \(String(cString: strerror(errno))). Check the path of the archive.")
         }
+        self.init(descriptor: descriptor, name: path)
+    }
+
+    /// Takes an open file over, and closes it.
+    init(descriptor: Int32, name: String) {
         file = OpenFile(descriptor)
-        name = path
+        self.name = name
         start = 0
         var status = stat()
         size = fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0

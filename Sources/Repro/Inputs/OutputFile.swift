@@ -7,7 +7,7 @@ struct OutputFile: ~Copyable {
 
     init(at path: String, naming name: String) throws {
         self.name = name
-        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw systemFailure("create", name) }
     }
 
@@ -26,6 +26,13 @@ struct OutputFile: ~Copyable {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw systemFailure("write", name) }
         return FileFacts(status)
+    }
+
+    /// What has been written, to be read; it stays there when the file has lost its name.
+    func region() throws -> FileRegion {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else { throw systemFailure("read", name) }
+        return FileRegion(descriptor: copy, name: name)
     }
 
     func close() { _ = Foundation.close(descriptor) }

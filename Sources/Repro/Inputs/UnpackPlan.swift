@@ -27,15 +27,30 @@ struct UnpackPlan {
     /// Names that are taken.
     private(set) var names: Set<String> = []
     private var neededFolders: Set<String> = []
-    /// Unpacks a compressed zip that lies in an archive to a file of its own and returns its path.
-    private let unpackNested: (ZipMember, FileRegion, _ number: Int) throws -> String
+    /// Unpacks a compressed zip that lies in an archive to a file of its own.
+    private let unpackNested: (ZipMember, FileRegion, _ number: Int) throws -> FileRegion
     private var nestedCount = 0
 
     /// A zip in a zip in a folder is as deep as anybody packs; a zip that contains itself has no end.
     private static let deepest = 2
 
-    init(unpackNested: @escaping (ZipMember, FileRegion, _ number: Int) throws -> String) {
+    init(unpackNested: @escaping (ZipMember, FileRegion, _ number: Int) throws -> FileRegion) {
         self.unpackNested = unpackNested
+    }
+
+    /// The plan of an archive that is only read. A zip that is compressed inside another one has to be somewhere to be read: in a
+    /// temporary file without a name, of which nothing is left, however the program ends.
+    static func forReading(_ archive: String) throws -> UnpackPlan {
+        var plan = UnpackPlan { member, region, _ in
+            let path = FileManager.default.temporaryDirectory.appendingPathComponent("repro-\(UUID().uuidString)").path
+            let file = try OutputFile(at: path, naming: path)
+            defer { file.close() }
+            unlink(path)
+            try ZipExtractor().read(member, in: region) { try file.append($0) }
+            return try file.region()
+        }
+        try plan.add(archive)
+        return plan
     }
 
     /// Adds an archive, or every archive and file of a folder.
@@ -114,7 +129,7 @@ struct UnpackPlan {
             return part
         }
         nestedCount += 1
-        return try FileRegion(path: try unpackNested(member, region, nestedCount))
+        return try unpackNested(member, region, nestedCount)
     }
 
     /// Whether a member may be written; notes why not. A path that comes twice is the first one's.

@@ -74,7 +74,7 @@ final class UnpackRun {
                 }
                 try journal.record([(name, entry)])
             }
-            return path
+            return try FileRegion(path: path)
         }
         try plan.add(unpacker.archive)
         return plan

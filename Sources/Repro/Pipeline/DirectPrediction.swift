@@ -14,7 +14,7 @@ struct DirectPrediction {
         var unreadable = 0
         var values: [String: ArraySlice<Double>] = [:]
         defer { progress.end() }
-        let unit = InputStages.isFolder(slices.input) ? "slices" : "MiB"
+        let unit = Unpacker.isUsedInPlace(slices.input) ? "slices" : "MiB"
         try slices.read(
             chunk: predictor.chunk, progress: progress.reporting("predict", unit: unit),
             refuse: { message in
