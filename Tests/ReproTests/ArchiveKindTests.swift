@@ -76,6 +76,8 @@ struct ArchiveKindTests {
             try ZipFixture(members: [.init(name: "stage_2_test/ID_2.dcm", bytes: [2])]).write(
                 to: base + "/stage_2_test.zip")
             try InputFixtures.write("ID,Label\n", to: base + "/stage_2_train.csv")
+            // Folders are left where they are.
+            try InputFixtures.write("notes", to: base + "/notes/notes.txt")
             #expect(!Unpacker.isUsedInPlace(base))
             let expected = ["stage_2_test/ID_2.dcm", "stage_2_train.csv", "stage_2_train/ID_1.dcm"]
             #expect(try unpack(base, into: folder).names == expected)

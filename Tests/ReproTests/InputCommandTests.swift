@@ -59,4 +59,28 @@ struct InputCommandTests {
             #expect(try ProgramRun("demo-data", "--out", folder, "--patients", "2").status == 64)
         }
     }
+
+    @Test("a pipe is no archive, and nobody waits for it; one that takes output is written to, not replaced")
+    func pipes() throws {
+        try InputFixtures.withFolder { folder in
+            let pipe = folder + "/pipe"
+            #expect(mkfifo(pipe, 0o600) == 0)
+            for arguments in [["unpack", pipe, "--into", folder + "/out"], ["fingerprint", "--members", pipe]] {
+                let run = try ProgramRun(arguments)
+                #expect(run.status == 65 && run.errors.contains("not a file"), "\(run.errors)")
+            }
+            let reading = Background {
+                let descriptor = open(pipe, O_RDONLY)
+                defer { close(descriptor) }
+                var bytes = [UInt8](repeating: 0, count: 100)
+                let count = read(descriptor, &bytes, bytes.count)
+                return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+            }
+            try AtomicFile.write("what was written", to: pipe)
+            #expect(reading.value() == "what was written")
+            var status = stat()
+            #expect(stat(pipe, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["pipe"])
+        }
+    }
 }

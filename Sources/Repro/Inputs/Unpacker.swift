@@ -70,6 +70,7 @@ struct Unpacker {
         let files =
             InputStages.isFolder(archive)
             ? try FileManager.default.contentsOfDirectory(atPath: archive).sorted().map { archive + "/" + $0 }
+                .filter { !InputStages.isFolder($0) }
             : [archive]
         let facts = try files.map { file in
             var status = stat()

@@ -1,6 +1,8 @@
 import Foundation
 
 /// Writes a file so that it is either whole or absent: to a temporary name beside it, fsync, rename.
+///
+/// A pipe or a device is no file to be replaced, and is written to.
 enum AtomicFile {
     /// Replaces the file at `path` with what `body` writes; on any error the old file, if there was one, is untouched.
     ///
@@ -8,20 +10,13 @@ enum AtomicFile {
     static func write(to path: String, _ body: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void)
         throws
     {
+        guard isReplaced(path) else { return try writeThrough(to: path, body) }
         let temporary = temporaryPath(of: path)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw failure("create", temporary) }
         do {
             defer { close(descriptor) }
-            try body { bytes in
-                var rest = bytes
-                while !rest.isEmpty {
-                    let written = Foundation.write(descriptor, rest.baseAddress, rest.count)
-                    if written < 0 && errno == EINTR { continue }
-                    guard written >= 0 else { throw failure("write", path) }
-                    rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-                }
-            }
+            try body { try append($0, to: descriptor, of: path) }
             guard fsync(descriptor) == 0 else { throw failure("write", path) }
         } catch {
             unlink(temporary)
@@ -33,6 +28,31 @@ enum AtomicFile {
             throw error
         }
         syncDirectory(of: path)
+    }
+
+    /// Whether what has the name, if anything, is a file to be replaced; a pipe or a device (`/dev/stdout`) is written to as it is.
+    private static func isReplaced(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) != 0 || [S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT)
+    }
+
+    private static func writeThrough(
+        to path: String, _ body: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+    ) throws {
+        let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure("write", path) }
+        defer { close(descriptor) }
+        try body { try append($0, to: descriptor, of: path) }
+    }
+
+    private static func append(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, of path: String) throws {
+        var rest = bytes
+        while !rest.isEmpty {
+            let written = Foundation.write(descriptor, rest.baseAddress, rest.count)
+            if written < 0 && errno == EINTR { continue }
+            guard written >= 0 else { throw failure("write", path) }
+            rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+        }
     }
 
     /// Where a file is written before it gets its name.
