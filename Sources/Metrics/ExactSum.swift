@@ -16,6 +16,18 @@ struct ExactSum: Sendable {
         bins[max(exponent, 1)] += (term.sign == .minus ? -significand : significand) * Int128(count)
     }
 
+    /// Adds some of these terms: the first with this number, and from there on every so-manyth.
+    mutating func add(_ terms: [Double], from first: Int, by step: Int) {
+        bins.withUnsafeMutableBufferPointer { bins in
+            for place in stride(from: first, to: terms.count, by: step) {
+                let term = terms[place]
+                let exponent = Int(term.exponentBitPattern)
+                let significand = Int128(term.significandBitPattern | (exponent == 0 ? 0 : 1 << 52))
+                bins[max(exponent, 1)] += term.sign == .minus ? -significand : significand
+            }
+        }
+    }
+
     /// Adds all terms of another sum.
     mutating func add(_ other: ExactSum) {
         for exponent in bins.indices { bins[exponent] += other.bins[exponent] }

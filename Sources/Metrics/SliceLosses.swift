@@ -7,8 +7,34 @@ public func sliceLosses(
     guard predictions.count == truth.count else {
         throw .sizesDiffer(predictions: predictions.count, truth: truth.count)
     }
-    return predictions.indices.map { row in
-        let probability = min(max(predictions[row], clip), 1 - clip)
-        return -naturalLogarithm(truth[row] ? probability : 1 - probability)
+    return predictions.withUnsafeBufferPointer { predictions in
+        truth.withUnsafeBufferPointer { truth in
+            predictions.indices.map { loss(predictions[$0], truth[$0], clip) }
+        }
     }
+}
+
+/// The losses of the slices with these numbers, six for each.
+func sliceLosses(
+    _ slices: some Collection<Int>, _ predictions: [Double], _ truth: [Bool], _ clip: Double
+) -> [Double] {
+    let types = HemorrhageType.allCases.count
+    return Array(unsafeUninitializedCapacity: slices.count * types) { losses, count in
+        predictions.withUnsafeBufferPointer { predictions in
+            truth.withUnsafeBufferPointer { truth in
+                for slice in slices {
+                    for row in slice * types..<(slice + 1) * types {
+                        losses.initializeElement(at: count, to: loss(predictions[row], truth[row], clip))
+                        count += 1
+                    }
+                }
+            }
+        }
+    }
+}
+
+@inline(__always)
+private func loss(_ prediction: Double, _ truth: Bool, _ clip: Double) -> Double {
+    let probability = min(max(prediction, clip), 1 - clip)
+    return -naturalLogarithm(truth ? probability : 1 - probability)
 }

@@ -128,9 +128,16 @@ private func check(predictions: [Double], truth: [Bool], clip: Double) throws(Sc
         throw .sizesDiffer(predictions: predictions.count, truth: truth.count)
     }
     guard !truth.isEmpty else { throw .noSlices }
-    if let row = predictions.firstIndex(where: \.isNaN) {
+    if let row = firstNaN(predictions) {
         throw .notANumber(slice: row / typeCount + 1, type: HemorrhageType.allCases[row % typeCount])
     }
+}
+
+private func firstNaN(_ predictions: [Double]) -> Int? {
+    let pieceSize = 1 << 15
+    return concurrentMap((predictions.count + pieceSize - 1) / pieceSize) { piece in
+        predictions[(piece * pieceSize)...].prefix(pieceSize).firstIndex(where: \.isNaN)
+    }.lazy.compactMap { $0 }.first
 }
 
 private func check(clip: Double) throws(ScoringError) {
@@ -146,12 +153,12 @@ private func losses(
     let pieceSize = 1 << 15
     let pieces = concurrentMap((slices.count + pieceSize - 1) / pieceSize) { piece in
         var sums = noLosses
-        for slice in slices.dropFirst(piece * pieceSize).prefix(pieceSize) {
-            for type in sums.indices {
-                let row = slice * typeCount + type
-                let probability = min(max(predictions[row], clip), 1 - clip)
-                sums[type].add(-naturalLogarithm(truth[row] ? probability : 1 - probability))
-            }
+        var rest = slices.dropFirst(piece * pieceSize).prefix(pieceSize)
+        while !rest.isEmpty {
+            // So few that they are still in the first cache when they are summed.
+            let terms = sliceLosses(rest.prefix(512), predictions, truth, clip)
+            for type in sums.indices { sums[type].add(terms, from: type, by: typeCount) }
+            rest = rest.dropFirst(512)
         }
         return sums
     }

@@ -9,6 +9,8 @@ struct PlainNumberReader: Sendable {
         let (quotient, _) = (power << UInt64(shift)).dividingFullWidth((UInt64.max >> 1, UInt64.max))
         return (quotient, shift)
     }
+    /// 10^0 to 10^8.
+    private let tens: [UInt64] = (0...8).map { (0..<$0).reduce(1) { power, _ in power * 10 } }
 
     /// Reads a number of the plain form `digits[.digits][e[+-]digits]` where it stands in a file, without looking for its end first.
     ///
@@ -16,15 +18,20 @@ struct PlainNumberReader: Sendable {
     ///   places, which ``DecimalNumber/init(_:)`` reads. `plainReach` bytes have to be readable from `start` on.
     @inline(__always)
     func plain(at start: UnsafeRawPointer) -> (value: Double, end: UnsafeRawPointer)? {
+        // Labels are single digits.
+        let first = start.load(as: UInt8.self) &- UInt8(ascii: "0")
+        if first < 10 && start.load(fromByteOffset: 1, as: UInt8.self) == Byte.newline {
+            return (Double(first), start + 1)
+        }
         var position = start
         var digits: UInt64 = 0
-        guard Self.takeDigits(at: &position, into: &digits) else { return nil }
+        guard takeDigits(at: &position, into: &digits) else { return nil }
         var places = 0
         let whole = position - start
         if position.load(as: UInt8.self) == UInt8(ascii: ".") {
             position += 1
             let first = position
-            guard Self.takeDigits(at: &position, into: &digits) else { return nil }
+            guard takeDigits(at: &position, into: &digits) else { return nil }
             places = position - first
         }
         guard whole + places > 0 else { return nil }
@@ -34,7 +41,7 @@ struct PlainNumberReader: Sendable {
             if sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+") { position += 1 }
             var exponent: UInt64 = 0
             let first = position
-            guard Self.takeDigits(at: &position, into: &exponent), 1...4 ~= position - first else { return nil }
+            guard takeDigits(at: &position, into: &exponent), 1...4 ~= position - first else { return nil }
             places += sign == UInt8(ascii: "-") ? Int(exponent) : -Int(exponent)
         }
         guard 0...27 ~= places else { return nil }
@@ -44,42 +51,37 @@ struct PlainNumberReader: Sendable {
     /// How many bytes ``plain(at:)`` may look at: three runs of up to 40 digits, taken eight at a time, and what joins them.
     static let plainReach = 160
 
-    /// Appends the digits at a position to a number; false if it could exceed 64 bits or there are more than 40 of them.
+    /// Appends the digits at a position to a number; false if it exceeds 64 bits or there are more than 40 of them.
     @inline(__always)
-    private static func takeDigits(at position: inout UnsafeRawPointer, into digits: inout UInt64) -> Bool {
+    private func takeDigits(at position: inout UnsafeRawPointer, into digits: inout UInt64) -> Bool {
         let limit = position + 40
-        // 10^11 times 10^8, and another 8 digits, are still below 2^64.
-        while digits < 100_000_000_000, position < limit,
-            let eight = eightDigits(position.loadUnaligned(as: UInt64.self))
-        {
-            digits = digits * 100_000_000 + eight
-            position += 8
+        while position < limit {
+            // Digits become their values, everything else more than 9.
+            let bytes = position.loadUnaligned(as: UInt64.self) ^ 0x3030_3030_3030_3030
+            let others = ((bytes & 0x7F7F_7F7F_7F7F_7F7F) &+ 0x7676_7676_7676_7676 | bytes) & 0x8080_8080_8080_8080
+            let count = others.trailingZeroBitCount / 8
+            // What follows the digits is shifted out; zeros come before them.
+            let value = Self.number(bytes << UInt64(64 - 8 * count))
+            let (high, low) = digits.multipliedFullWidth(by: tens[count])
+            let (sum, overflows) = low.addingReportingOverflow(value)
+            guard high == 0 && !overflows else { return false }
+            digits = sum
+            position += count
+            if count < 8 { return true }
         }
-        while true {
-            let digit = position.load(as: UInt8.self) &- UInt8(ascii: "0")
-            guard digit < 10 else { return true }
-            guard digits < 1_000_000_000_000_000_000, position < limit else { return false }
-            digits = digits * 10 + UInt64(digit)
-            position += 1
-        }
+        return false
     }
 
-    /// The number that eight bytes spell, the first of them the lowest; nil if one is no digit.
+    /// The number that eight digits make, a byte each, the first of them the lowest.
     ///
     /// Neighbours are combined to pairs, pairs to fours and fours to eight by three multiplications (D. Lemire, "Quickly parsing
     /// eight digits", 2018).
     @inline(__always)
-    private static func eightDigits(_ bytes: UInt64) -> UInt64? {
-        let highHalves: UInt64 = 0xF0F0_F0F0_F0F0_F0F0
-        guard (bytes & highHalves) | ((bytes &+ 0x0606_0606_0606_0606) & highHalves) >> 4 == 0x3333_3333_3333_3333
-        else {
-            return nil
-        }
-        let ones = bytes &- 0x3030_3030_3030_3030
-        let pairs = ones &* 10 &+ ones >> 8
+    private static func number(_ digits: UInt64) -> UInt64 {
+        let pairs = digits &* 10 &+ digits &>> 8
         let firstAndThird = (pairs & 0x0000_00FF_0000_00FF) &* 0x000F_4240_0000_0064
-        let secondAndFourth = (pairs >> 16 & 0x0000_00FF_0000_00FF) &* 0x0000_2710_0000_0001
-        return (firstAndThird &+ secondAndFourth) >> 32
+        let secondAndFourth = (pairs &>> 16 & 0x0000_00FF_0000_00FF) &* 0x0000_2710_0000_0001
+        return (firstAndThird &+ secondAndFourth) &>> 32
     }
 
     /// digits / 10^places, correctly rounded; places is at most 27.
@@ -99,6 +101,7 @@ struct PlainNumberReader: Sendable {
         let kept = quotient >> dropped + (rest > half ? 1 : 0)
         let exponent = Int(dropped) - 63 - shift + power.shift - places
         // Neither is near the ends of the range of exponents: the number is 0 or from 1e-27 to 2e19.
-        return Double(bitPattern: Double(kept).bitPattern &+ UInt64(bitPattern: Int64(exponent)) << 52)
+        return Double(
+            bitPattern: Double(Int64(bitPattern: kept)).bitPattern &+ UInt64(bitPattern: Int64(exponent)) << 52)
     }
 }

@@ -32,13 +32,17 @@ public struct PredictionTable: Sendable, Equatable {
     ) throws(TableError) {
         let reading = TableReading(bytes, duplicatesAllowed: false, order: order)
         guard reading.problems.isEmpty else { throw TableError(name: name, reading.problems) }
-        let slices = reading.sliceIDs.indices
-        if slices.allSatisfy(reading.isPresent) {
+        self.init(reading)
+    }
+
+    /// The slices of which the reading found rows.
+    init(_ reading: TableReading) {
+        guard reading.lacksSlices else {
             self.init(sliceIDs: reading.sliceIDs, values: reading.values)
-        } else {
-            let present = slices.filter(reading.isPresent)
-            self.init(sliceIDs: present.map { reading.sliceIDs[$0] }, values: gather(present, from: reading.values))
+            return
         }
+        let present = reading.sliceIDs.indices.filter(reading.isPresent)
+        self.init(sliceIDs: present.map { reading.sliceIDs[$0] }, values: gather(present, from: reading.values))
     }
 
     /// The table as CSV: the header, then slice after slice, the types in file order, each number in its shortest form.

@@ -1,9 +1,13 @@
+import Metrics
+
 /// The slices of a table, numbered in the order in which they were entered, and the way back from an ID to its number.
 ///
 /// An open-addressing hash table whose slots hold the ID's key and the slice's number. The IDs of Kaggle's files are their own keys,
 /// so that a look-up touches one slot and nothing else; other IDs are compared as text where their keys agree.
 public struct SliceIndex: Sendable {
     public private(set) var ids: [String]
+    /// The key of each ID.
+    private var keys: [SliceKey] = []
     /// 0 where empty; else the key in the upper 37 bits, and below it the slice's number plus one.
     private var slots: [UInt64]
     /// Another one in every process, so that no file can be made to fall into one slot; the numbers of slices do not depend on it.
@@ -12,13 +16,19 @@ public struct SliceIndex: Sendable {
     init(expecting count: Int = 0) {
         ids = []
         ids.reserveCapacity(count)
-        slots = Array(repeating: 0, count: Self.slotCount(for: count))
+        keys.reserveCapacity(count)
+        slots = Self.emptySlots(Self.slotCount(for: count))
     }
 
     /// An index of these IDs; of one that is there twice, the first place counts.
     public init(_ ids: [String]) {
         self.init(expecting: ids.count)
-        for id in ids where !enter(id, key: SliceKey(id)).isNew { self.ids.append(id) }
+        for id in ids {
+            let key = SliceKey(id)
+            guard !enter(id, key: key).isNew else { continue }
+            self.ids.append(id)
+            keys.append(key)
+        }
     }
 
     subscript(id: String) -> Int? { find(SliceKey(id)) { ids[$0] == id }.number }
@@ -41,7 +51,8 @@ public struct SliceIndex: Sendable {
         precondition(ids.count < Self.numberMask, "a table of more than 134 million slices")
         slots[slot] = key.bits << Self.numberBits | UInt64(ids.count + 1)
         ids.append(id)
-        if ids.count * 4 > slots.count * 3 { grow() }
+        keys.append(key)
+        if ids.count * 3 > slots.count * 2 { grow() }
         return (ids.count - 1, true)
     }
 
@@ -49,38 +60,52 @@ public struct SliceIndex: Sendable {
     func number(of id: UnsafeRawBufferPointer, key: SliceKey) -> Int? { find(key) { has(id, at: $0) }.number }
 
     /// Whether the slice of this number exists and has the ID that is given as it stands in a file.
-    func has(_ id: UnsafeRawBufferPointer, at number: Int) -> Bool {
-        guard number < ids.count else { return false }
+    private func has(_ id: UnsafeRawBufferPointer, at number: Int) -> Bool {
         var known = ids[number]
         return known.withUTF8 { $0.count == id.count && $0.elementsEqual(id) }
+    }
+
+    /// Whether the slice of this number exists and the key leaves no doubt that it is the one.
+    @inline(__always)
+    func isExactly(_ key: SliceKey, at number: Int) -> Bool {
+        number < keys.count && keys[number].bits == key.bits && key.isExact
     }
 
     /// Loads the slots where the search for some keys begins, all at once, so that the searches need not wait for each of them in turn.
     ///
     /// - Returns: The slots' sum, which is of no use but keeps the loads from being left out.
     func preloaded(_ keys: some Sequence<SliceKey>) -> UInt64 {
-        let mask = slots.count - 1
-        return keys.reduce(0) { $0 &+ slots[$1.place(seed) & mask] }
+        slots.withUnsafeBufferPointer { slots in
+            var sum: UInt64 = 0
+            for key in keys { sum &+= slots[key.place(seed) & (slots.count - 1)] }
+            return sum
+        }
     }
 
     /// The number of a key for which `isSame` holds, or the free slot where it belongs.
     @inline(__always)
     private func find(_ key: SliceKey, isSame: (Int) -> Bool) -> (number: Int?, slot: Int) {
-        let mask = slots.count - 1
-        var slot = key.place(seed) & mask
-        while slots[slot] != 0 {
-            if slots[slot] >> Self.numberBits == key.bits {
-                let number = Int(slots[slot] & Self.numberMask) - 1
-                if key.isExact || isSame(number) { return (number, slot) }
+        slots.withUnsafeBufferPointer { slots in
+            let mask = slots.count - 1
+            var slot = key.place(seed) & mask
+            while slots[slot] != 0 {
+                if slots[slot] >> Self.numberBits == key.bits {
+                    let number = Int(slots[slot] & Self.numberMask) - 1
+                    if key.isExact || isSame(number) { return (number, slot) }
+                }
+                slot = (slot + 1) & mask
             }
-            slot = (slot + 1) & mask
+            return (nil, slot)
         }
-        return (nil, slot)
+    }
+
+    private static func emptySlots(_ count: Int) -> [UInt64] {
+        concurrentArray(count) { _, slots in slots.initialize(repeating: 0) }
     }
 
     private mutating func grow() {
         let old = slots
-        slots = Array(repeating: 0, count: old.count * 2)
+        slots = Self.emptySlots(old.count * 2)
         let mask = slots.count - 1
         for entry in old where entry != 0 {
             var slot = SliceKey(bits: entry >> Self.numberBits).place(seed) & mask
@@ -93,10 +118,10 @@ public struct SliceIndex: Sendable {
     private static let numberBits: UInt64 = 27
     private static let numberMask: UInt64 = 1 << numberBits - 1
 
-    /// A power of two that leaves at least a quarter of the slots empty.
+    /// A power of two that leaves at least a third of the slots empty.
     private static func slotCount(for count: Int) -> Int {
         var slots = 16
-        while slots * 3 < count * 4 { slots *= 2 }
+        while slots * 2 < count * 3 { slots *= 2 }
         return slots
     }
 }

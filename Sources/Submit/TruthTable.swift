@@ -17,9 +17,8 @@ public struct TruthTable: Sendable {
     /// - Throws: ``TableError`` with every problem and its line; contradicting duplicates and labels but 0 and 1 are refused.
     public init(parsing bytes: some Collection<UInt8>, name: String) throws(TableError) {
         var reading = TableReading(bytes, duplicatesAllowed: true)
-        for row in reading.values.indices {
+        for row in Self.unusableRows(reading.values) {
             let value = reading.values[row]
-            if value == 0 || value == 1 || value.isNaN { continue }
             let (line, id) = (reading.lines[row], reading.rowID(row))
             reading.problems.add(
                 .malformedValue, line: line, "the label of \(id) is \(shortest(value)); a true label is 0 or 1")
@@ -27,9 +26,22 @@ public struct TruthTable: Sendable {
         reading.problems.sortByLine()
         guard reading.problems.isEmpty else { throw TableError(name: name, reading.problems) }
         slices = reading.slices
-        labels = reading.values.map { $0 == 1 }
+        let values = reading.values
+        labels = concurrentArray(values.count) { rows, labels in
+            for (place, row) in rows.enumerated() { labels.initializeElement(at: place, to: values[row] == 1) }
+        }
         duplicateRows = reading.identicalDuplicates
         repeatedSlices = reading.repeatedSlices.sorted().map { reading.sliceIDs[$0] }
+    }
+
+    /// The rows whose values are numbers, but neither 0 nor 1.
+    private static func unusableRows(_ values: [Double]) -> [Int] {
+        let pieceSize = 1 << 15
+        return concurrentMap((values.count + pieceSize - 1) / pieceSize) { piece in
+            (piece * pieceSize..<min((piece + 1) * pieceSize, values.count)).filter { row in
+                !(values[row] == 0 || values[row] == 1 || values[row].isNaN)
+            }
+        }.flatMap { $0 }
     }
 
     /// The labels of these slices, in their order, six for each.

@@ -35,7 +35,8 @@ public func verify(_ bytes: some Collection<UInt8>, sample: PredictionTable, kee
     if isReadable {
         checkSlices(of: &reading, expected: sample.sliceIDs.count, &problems)
         checkValues(of: &reading, &problems)
-        notes = orderNotes(on: &reading, expected: sample.sliceIDs.count) + scaleNotes(reading.values)
+        notes = reading.isInOrder ? [] : orderNotes(on: &reading, expected: sample.sliceIDs.count)
+        notes += scaleNotes(reading.values)
     }
     let present = reading.sliceIDs.indices.filter(reading.isPresent)
     if isTable && problems.counts[.extraSlice] == nil && problems.counts[.missingSlice] == nil
@@ -47,9 +48,7 @@ public func verify(_ bytes: some Collection<UInt8>, sample: PredictionTable, kee
     return Verification(
         slices: present.count, problems: problems.problems, counts: problems.counts, notes: notes,
         contentHash: isTable
-            ? PredictionTable(
-                sliceIDs: present.map { reading.sliceIDs[$0] }, values: gather(present, from: reading.values)
-            ).contentHash() : nil)
+            ? PredictionTable(reading).contentHash() : nil)
 }
 
 /// - Parameter expected: How many slices the sample has; they are the reading's first.
