@@ -42,3 +42,17 @@ public func concurrentArray<Element>(
         initialized = count
     }
 }
+
+/// Runs `body` here and `other` on another thread at the same time, and returns what both give.
+public func alongside<Other: Sendable, Result>(
+    _ other: @escaping @Sendable () -> Other, run body: () -> Result
+) -> (Result, Other) {
+    let group = DispatchGroup()
+    // Written once, before the wait for the group ends, and read after it.
+    nonisolated(unsafe) var found: Other?
+    DispatchQueue.global().async(group: group) { found = other() }
+    let result = body()
+    group.wait()
+    guard let found else { preconditionFailure("a group was left before its work was done") }
+    return (result, found)
+}

@@ -97,14 +97,14 @@ enum DecimalNumber: Equatable {
     static let powersOfFive: [UInt64] = (0...27).map { (0..<$0).reduce(1) { power, _ in power * 5 } }
 }
 
-/// Appends the shortest decimal number that reads back to the same double: `0`, `0.5`, `1e-06`.
+/// Gives the shortest decimal number that reads back to the same double: `0`, `0.5`, `1e-06`.
 ///
 /// The digits are those of Swift's and Python's shortest forms, without the `.0` of whole numbers; -0 is written as 0.
-func appendShortest(_ value: Double, to bytes: inout [UInt8]) {
+func withShortest(_ value: Double, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
     var text = (value == 0 ? 0 : value).description
     text.withUTF8 { text in
         let isWhole =
             text.count > 2 && text[text.count - 2] == UInt8(ascii: ".") && text[text.count - 1] == UInt8(ascii: "0")
-        bytes.append(contentsOf: isWhole ? text[..<(text.count - 2)] : text[...])
+        body(isWhole ? UnsafeBufferPointer(rebasing: text[..<(text.count - 2)]) : text)
     }
 }

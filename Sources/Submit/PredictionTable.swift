@@ -52,12 +52,30 @@ public struct PredictionTable: Sendable, Equatable {
     ///
     /// Two files have the same hash exactly if they hold the same predictions, whatever the order of their rows and the
     /// spelling of their numbers.
-    public func contentHash() -> String { contentHash(renderedPieces()) }
+    public func contentHash() -> String {
+        let (order, pieces) = ordered()
+        return Self.contentHash(pieces, order: order)
+    }
 
     /// The CSV and the content hash, for not much more than the price of one.
     public func rendered() -> (csv: [UInt8], contentHash: String) {
-        let pieces = renderedPieces()
-        return (joined(pieces), contentHash(pieces))
+        let (order, pieces) = ordered()
+        return alongside {
+            Self.contentHash(pieces, order: order)
+        } run: {
+            joined(pieces)
+        }
+    }
+
+    /// The slices in ascending order, and the rows as text.
+    private func ordered() -> (order: [Int], pieces: [Piece]) {
+        let ids = sliceIDs
+        let (pieces, order) = alongside {
+            ascendingByID(ids)
+        } run: {
+            renderedPieces()
+        }
+        return (order, pieces)
     }
 
     /// The rows of some consecutive slices as text, and where those of each slice end.
@@ -67,11 +85,16 @@ public struct PredictionTable: Sendable, Equatable {
     private func renderedPieces() -> [Piece] {
         let size = Self.pieceSize
         return concurrentMap((sliceIDs.count + size - 1) / size) { piece in
-            var (bytes, ends) = ([UInt8](), [Int]())
-            bytes.reserveCapacity(size * typeCount * 48)
-            for slice in piece * size..<min((piece + 1) * size, sliceIDs.count) {
-                appendRows(of: slice, to: &bytes)
-                ends.append(bytes.count)
+            let slices = piece * size..<min((piece + 1) * size, sliceIDs.count)
+            let idBytes = slices.reduce(0) { $0 + sliceIDs[$1].utf8.count }
+            var ends: [Int] = []
+            ends.reserveCapacity(slices.count)
+            let bytes = [UInt8](unsafeUninitializedCapacity: (idBytes + slices.count * longestRest) * typeCount) {
+                buffer, count in
+                for slice in slices {
+                    writeRows(of: slice, into: buffer, &count)
+                    ends.append(count)
+                }
             }
             return (bytes, ends)
         }
@@ -84,14 +107,19 @@ public struct PredictionTable: Sendable, Equatable {
         return csv
     }
 
-    private func contentHash(_ pieces: [Piece]) -> String {
+    private static func contentHash(_ pieces: [Piece], order: [Int]) -> String {
         var hash = SHA256()
-        hash.update(data: header)
-        for slice in ascendingByID(sliceIDs) {
-            let (piece, place) = (pieces[slice / Self.pieceSize], slice % Self.pieceSize)
-            let rows = (place == 0 ? 0 : piece.ends[place - 1])..<piece.ends[place]
-            piece.bytes.withUnsafeBytes { hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: $0[rows])) }
+        // Many slices at a time: a hash takes few large pieces quicker than many small ones.
+        var some = header
+        some.reserveCapacity(1 << 17)
+        for slice in order {
+            let (piece, place) = (slice / pieceSize, slice % pieceSize)
+            some += pieces[piece].bytes[(place == 0 ? 0 : pieces[piece].ends[place - 1])..<pieces[piece].ends[place]]
+            guard some.count > 1 << 16 else { continue }
+            hash.update(data: some)
+            some.removeAll(keepingCapacity: true)
         }
+        hash.update(data: some)
         return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
@@ -112,20 +140,27 @@ public struct PredictionTable: Sendable, Equatable {
     /// Whether a text can be a slice's ID: letters, digits, `_`, `-` and `.` only.
     public static func isSliceID(_ text: String) -> Bool { !text.isEmpty && text.utf8.allSatisfy(isIDByte) }
 
-    private func appendRows(of slice: Int, to bytes: inout [UInt8]) {
+    private func writeRows(of slice: Int, into buffer: UnsafeMutableBufferPointer<UInt8>, _ count: inout Int) {
+        func write(_ bytes: UnsafeBufferPointer<UInt8>) {
+            count = buffer[count...].initialize(fromContentsOf: bytes)
+        }
         var id = sliceIDs[slice]
         id.withUTF8 { id in
             for (type, name) in typeSuffixes.enumerated() {
-                bytes.append(contentsOf: id)
-                bytes.append(contentsOf: name)
-                appendShortest(values[slice * typeCount + type], to: &bytes)
-                bytes.append(Byte.newline)
+                write(id)
+                name.withUnsafeBufferPointer(write)
+                withShortest(values[slice * typeCount + type], write)
+                buffer.initializeElement(at: count, to: Byte.newline)
+                count += 1
             }
         }
     }
 }
 
 private let header = Array("ID,Label\n".utf8)
+
+/// How long a row can be beyond its slice's ID: a type's name and a number of 24 characters, with what separates them.
+private let longestRest = 48
 
 /// What stands between a slice's ID and the value: `_epidural,`.
 private let typeSuffixes = HemorrhageType.allCases.map { Array("_\($0.rawValue),".utf8) }

@@ -290,9 +290,9 @@ private func withoutBlankEnd(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBuffer
 
 /// The value as ``PredictionTable/csv()`` writes it.
 func shortest(_ value: Double) -> String {
-    var bytes: [UInt8] = []
-    appendShortest(value, to: &bytes)
-    return String(decoding: bytes, as: UTF8.self)
+    var text = ""
+    withShortest(value) { text = String(decoding: $0, as: UTF8.self) }
+    return text
 }
 
 /// Gives the bytes of any collection as one buffer, without a copy where it has one.

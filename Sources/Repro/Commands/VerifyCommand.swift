@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Metrics
 import Submit
 
 struct VerifyCommand: ParsableCommand {
@@ -57,9 +58,12 @@ struct VerifyCommand: ParsableCommand {
         let sample = try PredictionTable(parsing: InputBytes.read(sample), name: InputBytes.name(sample))
         let kept = all || json ? Int.max : TableError.shownProblems
         let bytes = try InputBytes.read(submission)
-        var report = VerifyReport(
-            submission: InputBytes.name(submission), verify(bytes, sample: sample, keeping: kept),
-            fileHash: Digest.sha256(bytes))
+        let (found, fileHash) = alongside {
+            Digest.sha256(bytes)
+        } run: {
+            verify(bytes, sample: sample, keeping: kept)
+        }
+        var report = VerifyReport(submission: InputBytes.name(submission), found, fileHash: fileHash)
         switch expected {
         case .hash(let hash): report.compare(withHash: hash)
         case .table(let table, let hash): try compare(bytes, with: table, fileHash: hash, in: &report)
