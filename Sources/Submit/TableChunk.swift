@@ -14,8 +14,11 @@ struct TableChunk: Sendable {
 
     /// The slices that the index has not, once for each run of their rows.
     private(set) var newSlices: [(id: String, key: SliceKey)] = []
-    /// The rows of these: eight times the slice's place among them plus the type, and the value.
-    private var rows: [(target: UInt32, value: Double)] = []
+    /// The values of these slices' rows, and where they belong: eight times the slice's place among them plus the type.
+    private var values: [Double] = []
+    private var targets: [UInt32] = []
+    /// The target of the next row while all slices have their six rows in order, which needs no targets; nil if they have not.
+    private var orderedTarget: UInt32? = 0
     /// What is wrong with single lines; these count from 0 at the chunk's first.
     private(set) var problems: ProblemLog
     private(set) var lineCount = 0
@@ -36,7 +39,7 @@ struct TableChunk: Sendable {
         self.problems = problems
         if known.ids.isEmpty {
             // A row of Kaggle's files takes some 25 bytes or more, and a slice six of them.
-            rows.reserveCapacity(range.count / 25)
+            values.reserveCapacity(range.count / 25)
         }
         withUnsafeTemporaryAllocation(of: TableRow.self, capacity: RowParser.batchSize) { batch in
             var parser = RowParser(linesIn: range, of: bytes, known: known, problems: problems)
@@ -57,7 +60,7 @@ struct TableChunk: Sendable {
             if row.slice >= 0 {
                 put(row.value, at: row.knownPlace, in: cells)
             } else {
-                rows.append((UInt32(~row.slice) << 3 | UInt32(row.type), row.value))
+                keep(row.value, UInt32(~row.slice) << 3 | UInt32(row.type))
             }
         }
     }
@@ -66,10 +69,43 @@ struct TableChunk: Sendable {
     ///
     /// - Parameter numbers: The numbers of `newSlices`.
     mutating func place(numbers: [Int32], in cells: ValueCells) {
-        for (target, value) in rows {
-            put(value, at: Int(numbers[Int(target >> 3)]) * typeCount + Int(target & 7), in: cells)
+        if orderedTarget == nil {
+            for (target, value) in zip(targets, values) {
+                put(value, at: Int(numbers[Int(target >> 3)]) * typeCount + Int(target & 7), in: cells)
+            }
+        } else {
+            for (row, value) in values.enumerated() {
+                put(value, at: Int(numbers[row / typeCount]) * typeCount + row % typeCount, in: cells)
+            }
         }
-        rows = []
+        (values, targets) = ([], [])
+    }
+
+    @inline(__always)
+    private mutating func keep(_ value: Double, _ target: UInt32) {
+        if target == orderedTarget {
+            orderedTarget = Self.target(after: target)
+        } else {
+            if orderedTarget != nil { writeTargets() }
+            targets.append(target)
+        }
+        values.append(value)
+    }
+
+    /// Writes down where the rows so far belong.
+    private mutating func writeTargets() {
+        orderedTarget = nil
+        targets.reserveCapacity(values.capacity)
+        var target: UInt32 = 0
+        for _ in values {
+            targets.append(target)
+            target = Self.target(after: target)
+        }
+    }
+
+    @inline(__always)
+    private static func target(after target: UInt32) -> UInt32 {
+        target & 7 == UInt32(typeCount) - 1 ? target + 3 : target + 1
     }
 
     @inline(__always)

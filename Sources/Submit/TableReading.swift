@@ -18,7 +18,7 @@ struct TableReading {
     private(set) var identicalDuplicates = 0
     /// The slices whose rows they are, by number.
     private(set) var repeatedSlices: Set<Int> = []
-    /// Whether the file has all rows of the index that was given, in its order, and no other.
+    /// Whether all rows of all slices are there, once each and in the order of `values`.
     private(set) var isInOrder = false
     /// Whether some of the index's slices have no row.
     private(set) var lacksSlices = false
@@ -114,7 +114,7 @@ struct TableReading {
         guard census.rows == chunks.reduce(0, { $0 + $1.placed }) else { return false }
 
         noteLines(chunks, firstLine)
-        isInOrder = !known.ids.isEmpty && covers(chunks.map(\.run), known.ids.count * typeCount)
+        isInOrder = covers(chunks.map(\.run), values.count)
         lacksSlices = census.lacksSlices
         note(chunks.flatMap(\.latecomers))
         if census.rows == 0 && chunks.allSatisfy(\.latecomers.isEmpty) && problems.isEmpty {

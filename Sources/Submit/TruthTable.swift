@@ -17,13 +17,7 @@ public struct TruthTable: Sendable {
     /// - Throws: ``TableError`` with every problem and its line; contradicting duplicates and labels but 0 and 1 are refused.
     public init(parsing bytes: some Collection<UInt8>, name: String) throws(TableError) {
         var reading = TableReading(bytes, duplicatesAllowed: true)
-        for row in Self.unusableRows(reading.values) {
-            let value = reading.values[row]
-            let (line, id) = (reading.lines[row], reading.rowID(row))
-            reading.problems.add(
-                .malformedValue, line: line, "the label of \(id) is \(shortest(value)); a true label is 0 or 1")
-        }
-        reading.problems.sortByLine()
+        reading.noteLabelsThatAreNotBinary()
         guard reading.problems.isEmpty else { throw TableError(name: name, reading.problems) }
         slices = reading.slices
         let values = reading.values
@@ -32,16 +26,6 @@ public struct TruthTable: Sendable {
         }
         duplicateRows = reading.identicalDuplicates
         repeatedSlices = reading.repeatedSlices.sorted().map { reading.sliceIDs[$0] }
-    }
-
-    /// The rows whose values are numbers, but neither 0 nor 1.
-    private static func unusableRows(_ values: [Double]) -> [Int] {
-        let pieceSize = 1 << 15
-        return concurrentMap((values.count + pieceSize - 1) / pieceSize) { piece in
-            (piece * pieceSize..<min((piece + 1) * pieceSize, values.count)).filter { row in
-                !(values[row] == 0 || values[row] == 1 || values[row].isNaN)
-            }
-        }.flatMap { $0 }
     }
 
     /// The labels of these slices, in their order, six for each.
@@ -56,5 +40,23 @@ public struct TruthTable: Sendable {
             throw TableError(name: name, .missingSlice, "\(missing.count) \(slices) no labels: \(listing(missing))")
         }
         return gather(found, from: labels)
+    }
+}
+
+extension TableReading {
+    /// Notes the values that are numbers, but neither 0 nor 1.
+    mutating func noteLabelsThatAreNotBinary() {
+        let (values, pieceSize) = (values, 1 << 15)
+        let pieces = concurrentMap((values.count + pieceSize - 1) / pieceSize) { piece in
+            (piece * pieceSize..<min((piece + 1) * pieceSize, values.count)).filter { place in
+                !(values[place] == 0 || values[place] == 1 || values[place].isNaN)
+            }
+        }
+        for place in pieces.joined() {
+            let (line, id) = (lines[place], rowID(place))
+            problems.add(
+                .malformedValue, line: line, "the label of \(id) is \(shortest(values[place])); a true label is 0 or 1")
+        }
+        problems.sortByLine()
     }
 }

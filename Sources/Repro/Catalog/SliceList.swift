@@ -1,4 +1,6 @@
 import Foundation
+import Metrics
+import Submit
 
 /// The slices of a competition folder: those that its tables list, and the files that they do not.
 struct SliceList: Sendable {
@@ -44,7 +46,7 @@ struct SliceList: Sendable {
                     .inputMissing,
                     "\(input.root)/stage_\(input.stage)_train.csv: not there. It belongs to the competition's archive.")
             }
-            try add(split, try LabelTable.read(path, values: .binary))
+            try add(split, try LabelTable(parsing: InputBytes.read(path), name: path, values: .binary))
             return try Digest.sha256(file: path)
         case .test:
             guard let path = input.sampleSubmission else {
@@ -53,7 +55,7 @@ struct SliceList: Sendable {
                 slices += files.map { Slice(split: split, id: $0) }
                 return Digest.sha256(files.joined(separator: "\n"))
             }
-            try add(split, try LabelTable.read(path, values: .numbers))
+            try add(split, try LabelTable(parsing: InputBytes.read(path), name: path, values: .numbers))
             return try Digest.sha256(file: path)
         }
     }

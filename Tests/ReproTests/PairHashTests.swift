@@ -1,0 +1,26 @@
+import Testing
+
+@testable import Repro
+
+@Suite struct PairHashTests {
+    @Test(
+        "two images hashed at once have the hashes that each has alone, whatever their sizes",
+        arguments: [0, 1, 27, 28, 31, 32, 33, 59, 60, 64, 1000, 4096])
+    func pairHash(count: Int) {
+        var random = DemoRandom(seed: UInt64(count))
+        let images = (0..<5).map { _ in (0..<count).map { _ in Int16(truncatingIfNeeded: random.next()) } }
+        let alone = images.map { $0.withUnsafeBytes { Digest.sha256(Array($0)) } }
+        #expect(Digest.sha256(ofEach: images) == alone)
+        #expect(Digest.sha256(ofEach: [images[0] + [1], images[1]])[1] == alone[1])
+    }
+
+    @Test("the hash of the standard's example is the standard's (FIPS 180-4, \"abcdbc...\")")
+    func standardHash() {
+        let message = Array("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq".utf8)
+        let words = stride(from: 0, to: message.count, by: 2).map {
+            Int16(littleEndian: Int16(message[$0]) | Int16(message[$0 + 1]) << 8)
+        }
+        let expected = "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+        #expect(Digest.sha256(ofEach: [words, words]) == [expected, expected])
+    }
+}
