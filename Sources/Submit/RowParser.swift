@@ -187,7 +187,7 @@ struct RowParser {
     /// Looks up the slices that were put off: many at once, since what takes long is waiting for memory.
     private mutating func resolve(_ rows: UnsafeMutableBufferPointer<TableRow>) {
         guard !unresolved.isEmpty else { return }
-        preloaded &+= known.preloaded(unresolved.lazy.map(\.key))
+        preloaded &+= known.preloaded(unresolved.lazy.map { $0.key })
         for (place, (key, id, row)) in unresolved.enumerated() {
             if let number = known.number(of: UnsafeRawBufferPointer(rebasing: bytes[id]), key: key) {
                 currentSlice = Int32(number)

@@ -129,7 +129,7 @@ struct TableReading {
         numbers.reserveCapacity(newSlices.count)
         for start in stride(from: 0, to: newSlices.count, by: RowParser.batchSize) {
             let some = newSlices[start..<min(start + RowParser.batchSize, newSlices.count)]
-            preloaded &+= slices.preloaded(some.lazy.map(\.key))
+            preloaded &+= slices.preloaded(some.lazy.map { $0.key })
             for slice in some { numbers.append(Int32(slices.enter(slice.id, key: slice.key).number)) }
         }
         return numbers

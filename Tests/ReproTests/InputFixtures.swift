@@ -55,13 +55,13 @@ enum InputFixtures {
             .map { "\(id)_\($0),\(positive.contains($0) ? 1 : 0)\n" }.joined()
     }
 
-    /// The failure that `body` ends with, or nil.
+    /// The failure that `body` ends with, as the program tells it, or nil.
     static func failure(_ body: () throws -> Void) -> Failure? {
         do {
             try body()
             return nil
         } catch {
-            return error as? Failure
+            return Failure(describing: error)
         }
     }
 }

@@ -32,7 +32,7 @@ struct CatalogBuilder {
     }
 
     /// - Parameter progress: called now and then with the number of slices done and of all.
-    /// - Throws: ``Failure``: `inputMissing` without labels, `badInput` for a malformed label file or if no slice is left,
+    /// - Throws: `TableError` for a malformed label file; ``Failure``: `inputMissing` without labels, `badInput` if no slice is left,
     ///   `inputOutput` if the database cannot be written. A slice that cannot be read is no error: it is recorded as skipped.
     func build(progress: (_ done: Int, _ all: Int) -> Void) throws {
         let list = try SliceList(settings.input)
