@@ -72,11 +72,22 @@ struct BlendCommandTests {
         #expect(lines.first?.hasSuffix(" 0.10536  0.0000  1.0000") == true)
         #expect(lines.last?.hasPrefix("fitted, each fold with the weights of the others") == true)
         #expect(lines.last?.hasSuffix(" 0.10536") == true)
+        // log 0.65 - log 0.9 for every patient alike.
+        #expect(
+            run.output.contains(
+                "effect against equal weights: in sample -0.32542, honest -0.32542 (95 % from -0.32542 to -0.32542)"))
         #expect(run.output.contains("--weights 0.0,1.0"))
         #expect(try files.text("out.csv") == right)
         let leak = try ProgramRun(arguments + [files["leak.csv"]])
         #expect(leak.status == 65 && leak.errors.contains("patient p is in folds 0 and 1"))
+        let unknown = try ProgramRun(Array(arguments.dropLast()))
+        #expect(unknown.output.contains("in sample -0.32542\n"))
+        let people = try ProgramRun(Array(arguments.dropLast()) + ["--patients", files["f.csv"], "--json"])
+        let object = try #require(try JSONSerialization.jsonObject(with: Data(people.output.utf8)) as? [String: Any])
+        let gain = try #require(object["gain"] as? [String: Any])
+        #expect(gain["honest"] == nil && (gain["interval"] as? [String: Double])?.keys.sorted() == ["high", "low"])
         #expect(try ProgramRun("blend", files["right.csv"], "--fit").status == 64)
+        #expect(try ProgramRun("blend", files["a.csv"], "--patients", files["f.csv"], "--out", "-").status == 64)
         #expect(try ProgramRun("blend", files["right.csv"]).status == 64)
         let three = try ProgramRun(
             "blend", files["right.csv"], files["wrong.csv"], files["wrong.csv"], "--fit", "--truth", files["t.csv"])

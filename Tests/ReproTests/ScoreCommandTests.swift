@@ -40,6 +40,49 @@ struct ScoreCommandTests {
         #expect(one.overall.overall < 1e-14)
     }
 
+    @Test("a file for each fold: each is scored as its fold, and all together as one file with the same rows is")
+    func foldFiles() throws {
+        let (a, b) = ("0.1 0.2 0.3 0.4 0.5 0.6", "0.3 0.9 0.1 0.2 0.1 0.7")
+        let files = try TableFolder([
+            "0.csv": TableText.table(("ID_b", b)), "1.csv": TableText.table(("ID_a", a)), "t.csv": truth,
+            "f.csv": "ID,fold\nID_b,0\nID_a,1\n", "whole.csv": TableText.table(("ID_a", a), ("ID_b", b)),
+        ])
+        let rest = ["--truth", files["t.csv"]]
+        let parts = try ScoreCommand.parse([files["0.csv"], files["1.csv"]] + rest).makeReport()
+        let whole = try ScoreCommand.parse([files["whole.csv"], "--folds", files["f.csv"]] + rest).makeReport()
+        #expect(parts.text == whole.text)
+        #expect(parts.folds?.map(\.fold) == [0, 1])
+        let listed = try ScoreCommand.parse(
+            [files["1.csv"], files["0.csv"], "--folds", files["f.csv"]] + rest
+        ).makeReport()
+        #expect(listed.text == whole.text)
+        let twice = failure([files["0.csv"], files["whole.csv"]] + rest)
+        #expect(twice?.status == .badInput && twice?.message.contains("slice ID_b is in ") == true)
+        let missing = failure([files["0.csv"], files["none.csv"]] + rest)
+        #expect(missing?.status == .inputMissing)
+        try Data(TableText.table(("ID_c", a)).utf8).write(to: URL(fileURLWithPath: files["c.csv"]))
+        let lacking = failure([files["0.csv"], files["c.csv"]] + rest)
+        #expect(lacking?.message.contains("1 slice has no prediction: ID_a") == true)
+    }
+
+    @Test("every table of a command may come through standard input, packed or not, and no two of them")
+    func pipes() throws {
+        let files = try TableFolder(["p.csv": half, "t.csv": truth, "f.csv": people])
+        let rest = ["--truth", files["t.csv"]]
+        let expected = try ProgramRun(["score", files["p.csv"], "--folds", files["f.csv"]] + rest).output
+        #expect(try ProgramRun(["score", "-", "--folds", files["f.csv"]] + rest, input: half).output == expected)
+        #expect(try ProgramRun(["score", files["p.csv"], "--folds", "-"] + rest, input: people).output == expected)
+        #expect(
+            try ProgramRun("score", files["p.csv"], "--folds", files["f.csv"], "--truth", "-", input: truth).output
+                == expected)
+        #expect(try ProgramRun(["score", "-", "--folds", "-"] + rest, input: half).status == 64)
+        // The folds have been read when patients are looked for.
+        #expect(
+            try ProgramRun(["score", files["p.csv"], "--folds", "-", "--bootstrap", "9"] + rest, input: people).status
+                == 64)
+        #expect(try ProgramRun(["score", "-"] + rest).status == 65)
+    }
+
     @Test("JSON has every number unrounded, by the names of the types")
     func json() throws {
         let files = try TableFolder(["t.csv": truth, "lb.csv": "TeamId,Score\n1,0.5\n2,0.9\n"])

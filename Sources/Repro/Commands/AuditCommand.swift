@@ -20,18 +20,7 @@ struct AuditCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The work directory, with catalog.sqlite.", valueName: "dir"))
     var work: String?
 
-    @Option(help: ArgumentHelp("The labels: a CSV file ID,Label with labels 0 and 1.", valueName: "csv"))
-    var truth: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "A CSV file with columns ID and fold, and PatientID if there is no --patients.", valueName: "csv"))
-    var folds: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Whose slices they are: a catalog, or a CSV file with columns ID and PatientID.", valueName: "file"))
-    var patients: String?
+    @OptionGroup var files: SliceFiles
 
     @Option(help: ArgumentHelp("Predictions called out-of-fold, of fold 0, then of fold 1, ...", valueName: "csv"))
     var oof: [String] = []
@@ -46,12 +35,12 @@ struct AuditCommand: ParsableCommand {
     var json = false
 
     func validate() throws {
-        let isBare = truth != nil || folds != nil || patients != nil || !oof.isEmpty || claimed != nil
+        let isBare = !files.all.isEmpty || !oof.isEmpty || claimed != nil
         guard (work != nil) != isBare else {
             throw ValidationError(
                 "Give either --work or the files: --truth and --folds, and --patients, --oof, --claimed.")
         }
-        guard work != nil || truth != nil && folds != nil else {
+        guard work != nil || files.truth != nil && files.folds != nil else {
             throw ValidationError("Bare files need --truth and --folds.")
         }
         guard claimed == nil || !oof.isEmpty && claimed.flatMap(Double.init) != nil else {
@@ -64,7 +53,7 @@ struct AuditCommand: ParsableCommand {
         Console.result(json ? try JSON.encode(findings) : Self.text(findings))
         let failed = findings.count { $0.verdict == .failed }
         guard failed == 0 else {
-            throw Failure(.checkFailed, "\(work ?? truth ?? ""): \(failed) of \(findings.count) checks failed.")
+            throw Failure(.checkFailed, "\(work ?? files.truth ?? ""): \(failed) of \(findings.count) checks failed.")
         }
     }
 
@@ -83,9 +72,8 @@ struct AuditCommand: ParsableCommand {
     // MARK: Bare files
 
     private func findingsOfFiles() throws -> [AuditFinding] {
-        guard let truth, let folds else { return [] }
-        try InputBytes.checkAtMostOneStandardInput([truth, folds] + oof + [patients].compactMap { $0 })
-        let labels = try TruthTable(parsing: InputBytes.read(truth), name: InputBytes.name(truth))
+        try InputBytes.checkAtMostOneStandardInput(files.all + oof)
+        guard let folds = files.folds, let labels = try files.labels() else { return [] }
         let foldBytes = try InputBytes.read(folds)
         let table = try FoldTable(parsing: foldBytes, name: InputBytes.name(folds))
         let foldOf = Dictionary(uniqueKeysWithValues: zip(table.sliceIDs, table.folds))
@@ -101,7 +89,7 @@ struct AuditCommand: ParsableCommand {
 
     /// The patient of each slice; nil if neither --patients nor the file of the folds tells.
     private func patients(of slices: [String], _ foldBytes: Data) throws -> [String: String]? {
-        if let patients {
+        if let patients = files.patients {
             return Dictionary(uniqueKeysWithValues: zip(slices, try Patients.read(patients, for: slices)))
         }
         return (try? SliceColumn("PatientID", parsing: foldBytes, name: ""))?.values
@@ -145,7 +133,7 @@ struct AuditCommand: ParsableCommand {
             // The claim holds for slices of these folds; each has to be predicted.
             let ids = zip(folds.sliceIDs, folds.folds).filter { $0.1 < oof.count }.map(\.0)
             let values = try? all.values(for: ids, name: "")
-            let truth = try labels.labels(for: ids, name: InputBytes.name(truth ?? ""))
+            let truth = try files.labels(labels, of: ids)
             let score = values.flatMap { try? weightedLogLoss(predictions: $0, truth: truth, clip: clip) }
             findings.append(
                 Audit.scoresNotReproduced([

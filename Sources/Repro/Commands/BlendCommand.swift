@@ -15,7 +15,8 @@ struct BlendCommand: ParsableCommand {
             repro blend a0.csv,a1.csv b0.csv,b1.csv --weights 0.4,0.6 --out blend.csv
 
             With --fit, files are out-of-fold predictions, and the weights are those of the least loss against --truth. With --folds
-            the gain is also told honestly: each fold is scored with the weights that the other folds give.
+            the gain is also told honestly: each fold is scored with the weights that the other folds give; and with patients
+            known, with its 95 % interval.
 
             repro blend a-oof.csv b-oof.csv c-oof.csv --fit --truth stage_2_train.csv --folds train.csv
             """)
@@ -36,13 +37,8 @@ struct BlendCommand: ParsableCommand {
     @Flag(help: "Find the weights that minimise the loss against --truth, beside equal weights and the original's.")
     var fit = false
 
-    @Option(help: ArgumentHelp("The labels for --fit: a CSV file ID,Label with labels 0 and 1.", valueName: "csv"))
-    var truth: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "The folds for --fit: a CSV file with columns ID and fold (and PatientID).", valueName: "csv"))
-    var folds: String?
+    @OptionGroup var files: SliceFiles
+    @OptionGroup var resampling: ResamplingOptions
 
     @Option(help: "Hold the result in [clip, 1 - clip]; not clipped if left out.")
     var clip: Double?
@@ -68,7 +64,7 @@ struct BlendCommand: ParsableCommand {
 
     func validate() throws {
         if fit {
-            guard truth != nil else { throw ValidationError("--fit needs --truth, the labels.") }
+            guard files.truth != nil else { throw ValidationError("--fit needs --truth, the labels.") }
             guard weights == nil, mean == .arithmetic else {
                 throw ValidationError("--fit finds the weights of the arithmetic mean: leave out --weights and --mean.")
             }
@@ -77,13 +73,15 @@ struct BlendCommand: ParsableCommand {
             }
         } else {
             guard out != nil else { throw ValidationError("Missing expected argument '--out <csv>'") }
-            guard truth == nil, folds == nil else { throw ValidationError("--truth and --folds belong to --fit.") }
+            guard files.all.isEmpty, resampling.bootstrap == nil else {
+                throw ValidationError("--truth, --folds, --patients and --bootstrap belong to --fit.")
+            }
         }
     }
 
     func run() throws {
         let parts = tables.map(Self.files)
-        try InputBytes.checkAtMostOneStandardInput(parts.flatMap { $0 } + [truth, folds].compactMap { $0 })
+        try InputBytes.checkAtMostOneStandardInput(parts.flatMap { $0 } + files.all)
         if fit { return try runFit(parts) }
         let weights = try parsedWeights()
         var blender = Blender(mean)
@@ -112,24 +110,29 @@ struct BlendCommand: ParsableCommand {
     }
 
     private func runFit(_ parts: [[String]]) throws {
-        guard let truth else { return }
         try checkBlend(weights: equalWeights(parts.count), clip: clip, tables: parts.count)
-        let labels = try TruthTable(parsing: InputBytes.read(truth), name: InputBytes.name(truth))
+        guard let labels = try files.labels() else { return }
         var averages: [PredictionTable] = []
         for part in parts { averages.append(try Self.average(part, order: labels.slices)) }
         let names = parts.map(Self.name)
         var slices = averages[0].sliceIDs
         var folds: [Int]?
-        if let path = self.folds {
-            let table = try FoldTable(parsing: InputBytes.read(path), name: InputBytes.name(path))
-            try Self.checkPatients(path, table)
-            let present = try table.foldsPresent(in: averages[0], name: path)
+        var patients: [String]?
+        if let table = try files.foldTable() {
+            let patientOf = try patientsInOneFold(table)
+            let present = try table.foldsPresent(in: averages[0], name: InputBytes.name(files.folds ?? ""))
             (slices, folds) = (present.sliceIDs, present.folds)
+            patients = patientOf.map { patientOf in slices.compactMap { patientOf[$0] } }
+        } else if let file = files.patients {
+            patients = try Patients.read(file, for: slices)
         }
         let values = try zip(averages, names).map { try $0.values(for: slices, name: $1) }
         let found = try BlendFit(
-            tables: names, values: values, truth: try labels.labels(for: slices, name: InputBytes.name(truth)),
-            folds: folds, clip: kaggleClip)
+            tables: names, values: values, truth: try files.labels(labels, of: slices), folds: folds,
+            resampling: patients.map {
+                Patients.bootstrap(
+                    $0, resamples: resampling.bootstrap ?? ResamplingOptions.usual, seed: resampling.seed)
+            }, clip: kaggleClip)
         Console.result(json ? try JSON.encode(found) : found.text)
         guard out != nil else { return }
         var blender = Blender()
@@ -139,12 +142,19 @@ struct BlendCommand: ParsableCommand {
         _ = try write(blender.result(clip: clip), weights: found.fitted)
     }
 
-    /// Refuses folds that share a patient, for then no fold is honest about the others; without a column PatientID that stays unknown.
-    private static func checkPatients(_ path: String, _ folds: FoldTable) throws {
-        guard path != "-", let patients = try? Patients.read(path, for: folds.sliceIDs) else {
-            return Console.log(
-                "\(InputBytes.name(path)): has no column PatientID, so it is not checked that no patient is in two folds."
-            )
+    /// The patient of each slice; refuses folds that share one, for then no fold is honest about the others. Without a column
+    /// PatientID that stays unknown.
+    private func patientsInOneFold(_ folds: FoldTable) throws -> [String: String]? {
+        let name = InputBytes.name(files.folds ?? "")
+        let found: [String]?
+        if let file = files.patients {
+            found = try Patients.read(file, for: folds.sliceIDs)
+        } else {
+            found = files.patientFile.flatMap { try? Patients.read($0, for: folds.sliceIDs) }
+        }
+        guard let patients = found else {
+            Console.log("\(name): has no column PatientID, so it is not checked that no patient is in two folds.")
+            return nil
         }
         var foldOfPatient: [String: Int] = [:]
         for (patient, fold) in zip(patients, folds.folds) {
@@ -152,10 +162,11 @@ struct BlendCommand: ParsableCommand {
             guard first == fold else {
                 throw Failure(
                     .badInput,
-                    "\(path): patient \(patient) is in folds \(first) and \(fold): no fold is honest about the other.")
+                    "\(name): patient \(patient) is in folds \(first) and \(fold): no fold is honest about the other.")
             }
             foldOfPatient[patient] = fold
         }
+        return Dictionary(uniqueKeysWithValues: zip(folds.sliceIDs, patients))
     }
 
     private static func name(_ part: [String]) -> String { part.map(InputBytes.name).joined(separator: ",") }

@@ -42,21 +42,8 @@ struct PostprocessCommand: ParsableCommand {
     @Option(help: "Hold values in [clip, 1 - clip].")
     var clip: Double?
 
-    @Option(
-        help: ArgumentHelp(
-            "The labels: a CSV file ID,Label with labels 0 and 1; shows each step's effect.", valueName: "csv"))
-    var truth: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "A catalog, or a CSV file with columns ID and PatientID: intervals by patient.", valueName: "file"))
-    var patients: String?
-
-    @Option(help: "Resamples of the patients.")
-    var bootstrap = 1000
-
-    @Option(help: "The seed of the resamples.")
-    var seed: UInt64 = 2019
+    @OptionGroup var files: SliceFiles
+    @OptionGroup var resampling: ResamplingOptions
 
     @Option(help: ArgumentHelp("The file to write; - for standard output.", valueName: "csv"))
     var out: String?
@@ -74,21 +61,25 @@ struct PostprocessCommand: ParsableCommand {
     }
 
     func validate() throws {
-        guard out != nil || truth != nil else { throw ValidationError("Give --out, --truth or both.") }
-        guard out != "-" || truth == nil else {
+        guard out != nil || files.truth != nil else { throw ValidationError("Give --out, --truth or both.") }
+        guard out != "-" || files.truth == nil else {
             throw ValidationError("--truth prints a table to standard output: give --out a file.")
         }
         guard (smooth == nil) == (order == nil) else { throw ValidationError("--smooth and --order belong together.") }
-        guard patients == nil || truth != nil else { throw ValidationError("--patients needs --truth.") }
-        guard 1...1_000_000 ~= bootstrap else { throw ValidationError("--bootstrap: from 1 to 1000000 resamples.") }
+        guard files.patientFile == nil || files.truth != nil else {
+            throw ValidationError("--patients and --folds need --truth.")
+        }
+        guard resampling.bootstrap == nil || files.patientFile != nil else {
+            throw ValidationError("--bootstrap needs --patients, or --folds with a column PatientID.")
+        }
         if let clip, !(0..<0.5).contains(clip) { throw ValidationError("--clip: from 0 to below 0.5.") }
         guard try !steps().isEmpty else { throw ValidationError("No step is asked for.") }
     }
 
     func run() throws {
-        try InputBytes.checkAtMostOneStandardInput([predictions] + [truth, patients, order].compactMap { $0 })
+        try InputBytes.checkAtMostOneStandardInput([predictions] + files.all + [order].compactMap { $0 })
         let name = InputBytes.name(predictions)
-        let labels = try truth.map { try TruthTable(parsing: InputBytes.read($0), name: InputBytes.name($0)) }
+        let labels = try files.labels()
         let table = try PredictionTable(parsing: InputBytes.read(predictions), name: name, order: labels?.slices)
         let studies = try order.map(Self.studies) ?? []
         var stages = [(name: "as given", table: table)]
@@ -136,9 +127,11 @@ struct PostprocessCommand: ParsableCommand {
     private func lines(_ stages: [(name: String, table: PredictionTable)], _ labels: TruthTable) throws -> [Line] {
         // Slices that the data set leaves out have no out-of-fold prediction.
         let slices = stages[0].table.sliceIDs
-        let truth = try labels.labels(for: slices, name: InputBytes.name(self.truth ?? ""))
-        let resampling = try patients.map {
-            Patients.bootstrap(try Patients.read($0, for: slices), resamples: bootstrap, seed: seed)
+        let truth = try files.labels(labels, of: slices)
+        let drawn = try files.patientFile.map {
+            Patients.bootstrap(
+                try Patients.read($0, for: slices), resamples: resampling.bootstrap ?? ResamplingOptions.usual,
+                seed: resampling.seed)
         }
         var lines: [Line] = []
         var before: [Double] = []
@@ -148,7 +141,7 @@ struct PostprocessCommand: ParsableCommand {
             var line = Line(step: stage.name, overall: score.overall)
             if let last = lines.last {
                 line.effect = score.overall - last.overall
-                line.interval = resampling?.intervals(ofMeanLoss: zip(losses, before).map { $0 - $1 }).last ?? nil
+                line.interval = drawn?.intervals(ofMeanLoss: zip(losses, before).map { $0 - $1 }).last ?? nil
             }
             lines.append(line)
             before = losses

@@ -10,38 +10,24 @@ struct ScoreCommand: ParsableCommand {
             The weighted log loss (any counts twice), lower is better, beside the score of predicting each type's frequency.
             Every slice of the truth has to be predicted. With --folds, slices are those that FOLDS lists; of its folds, those
             of which any slice is predicted are scored, and have to be predicted wholly: so one fold's out-of-fold file can be
-            scored alone.
+            scored alone. Several files are scored together; without --folds, each of them is a fold, the first fold 0.
 
             repro score predictions/resnet34/fold0/oof.csv --truth stage_2_train.csv --folds train.csv
+            repro score fold0.csv fold1.csv fold2.csv --truth stage_2_train.csv
             repro score oof.csv --truth stage_2_train.csv --folds train.csv --statistics --bootstrap 1000
             """)
 
-    @Argument(help: "The predictions: a CSV file ID,Label, or - for standard input.")
-    var predictions: String
+    @Argument(help: "The predictions: a CSV file ID,Label, or - for standard input; or a file for each fold.")
+    var predictions: [String]
 
-    @Option(help: ArgumentHelp("The labels: a CSV file ID,Label with labels 0 and 1.", valueName: "csv"))
-    var truth: String
-
-    @Option(help: ArgumentHelp("A CSV file with columns ID and fold, such as the catalog's export.", valueName: "csv"))
-    var folds: String?
+    @OptionGroup var files: SliceFiles
+    @OptionGroup var resampling: ResamplingOptions
 
     @Option(help: "Probabilities are held in [clip, 1 - clip]; Kaggle's clip is the default, the original's was 1e-5.")
     var clip = kaggleClip
 
     @Flag(help: "Also the AUC, average precision, Brier score and calibration error of each type.")
     var statistics = false
-
-    @Option(help: ArgumentHelp("Also 95 % intervals, from so many resamples of the patients.", valueName: "resamples"))
-    var bootstrap: Int?
-
-    @Option(
-        help: ArgumentHelp(
-            "Whose slices they are, for --bootstrap: a catalog, or a CSV file with columns ID and PatientID; the file of --folds if left out.",
-            valueName: "file"))
-    var patients: String?
-
-    @Option(help: "The seed of the resamples.")
-    var seed: UInt64 = 2019
 
     @Option(
         help: ArgumentHelp(
@@ -62,12 +48,10 @@ struct ScoreCommand: ParsableCommand {
     var json = false
 
     func validate() throws {
-        if let bootstrap {
-            guard 1...1_000_000 ~= bootstrap else { throw ValidationError("--bootstrap: from 1 to 1000000 resamples.") }
-            guard patients != nil || folds != nil else {
-                throw ValidationError(
-                    "--bootstrap needs --patients (or --folds with a column PatientID): patients are resampled.")
-            }
+        guard files.truth != nil else { throw ValidationError("Missing expected argument '--truth <csv>'") }
+        guard resampling.bootstrap == nil || files.patientFile != nil else {
+            throw ValidationError(
+                "--bootstrap needs --patients (or --folds with a column PatientID): patients are resampled.")
         }
     }
 
@@ -77,7 +61,7 @@ struct ScoreCommand: ParsableCommand {
             let slices = report.unscoredSlices == 1 ? "slice is" : "slices are"
             Console.log(
                 "\(report.predictions): \(report.unscoredSlices) predicted \(slices) not scored, for "
-                    + "\(InputBytes.name(folds ?? truth)) does not list them.")
+                    + "\(InputBytes.name(files.folds ?? files.truth ?? "")) does not list them.")
         }
         Console.result(json ? try JSON.encode(report) : report.text)
         if marks && !json { Console.result(PublishedMarks.text(with: report.comparable)) }
@@ -85,21 +69,23 @@ struct ScoreCommand: ParsableCommand {
 
     func makeReport() throws -> ScoreReport {
         try InputBytes.checkAtMostOneStandardInput(
-            [predictions, truth] + [folds, patients, publicSplit, leaderboard].compactMap { $0 })
-        let name = InputBytes.name(predictions)
-        let labels = try TruthTable(parsing: InputBytes.read(truth), name: InputBytes.name(truth))
-        let predicted = try PredictionTable(parsing: InputBytes.read(predictions), name: name, order: labels.slices)
-        let folds = try self.folds.map { path in
-            try FoldTable(parsing: InputBytes.read(path), name: InputBytes.name(path)).foldsPresent(
-                in: predicted, name: path)
+            predictions + files.all + [publicSplit, leaderboard].compactMap { $0 })
+        let name = predictions.map(InputBytes.name).joined(separator: ",")
+        guard let labels = try files.labels() else { throw Failure(.badUsage, "--truth: the labels are missing.") }
+        let (predicted, numbers) = try FoldFiles.joined(predictions, order: labels.slices)
+        var (slices, folds) = (labels.sliceIDs, [Int]?.none)
+        if let table = try files.foldTable() {
+            let present = try table.foldsPresent(in: predicted, name: InputBytes.name(files.folds ?? ""))
+            (slices, folds) = (present.sliceIDs, present.folds)
+        } else if predictions.count > 1 {
+            folds = try FoldFiles.numbers(of: slices, in: predicted, numbers, name: name)
         }
-        let slices = folds?.sliceIDs ?? labels.sliceIDs
         do {
             let scored = Scored(
                 slices: slices, values: try predicted.values(for: slices, name: name),
-                truth: try labels.labels(for: slices, name: InputBytes.name(self.truth)))
+                truth: try files.labels(labels, of: slices))
             var report = ScoreReport(
-                predictions: name, clip: clip, score: try score(scored, folds?.folds),
+                predictions: name, clip: clip, score: try score(scored, folds),
                 baseline: try constantFrequencyBaseline(truth: scored.truth, clip: clip),
                 unscoredSlices: predicted.sliceIDs.count - slices.count)
             if let publicSplit { report.parts = try parts(scored, publicSplit) }
@@ -153,19 +139,19 @@ struct ScoreCommand: ParsableCommand {
     }
 
     private func addStatistics(of scored: Scored, to report: inout ScoreReport) throws {
-        var resampling: PatientBootstrap?
-        if let bootstrap, let patients = patients ?? folds {
+        var drawn: PatientBootstrap?
+        if let bootstrap = resampling.bootstrap, let file = files.patientFile {
             let drawing = Patients.bootstrap(
-                try Patients.read(patients, for: scored.slices), resamples: bootstrap, seed: seed)
+                try Patients.read(file, for: scored.slices), resamples: bootstrap, seed: resampling.seed)
             let losses = try sliceLosses(predictions: scored.values, truth: scored.truth, clip: clip)
             report.intervals = ScoreReport.Intervals(
                 drawing.intervals(ofMeanLoss: losses), patients: drawing.patients)
-            resampling = drawing
+            drawn = drawing
         }
         guard statistics else { return }
-        let patients = resampling?.patientOfSlice
+        let patients = drawn?.patientOfSlice
         let ranked = concurrentMap(HemorrhageType.allCases.count) { scored.column($0, patients: patients) }
-        let intervals = resampling.map { Self.intervals(of: ranked, $0) }
+        let intervals = drawn.map { Self.intervals(of: ranked, $0) }
         report.statistics = ranked.enumerated().compactMap { type, ranked in
             ranked.metrics().map {
                 ScoreReport.Statistics(

@@ -11,6 +11,20 @@ struct BlendFit: Encodable {
         let overall: Double
     }
 
+    /// What fitting brings against equal weights: a score minus a score, so below 0 where it helps.
+    struct Gain: Encodable {
+        let inSample: Double
+        /// With each fold's weights from the others; nil without folds.
+        var honest: Double?
+        /// Of the honest gain, or without folds of the other; nil where patients are not known.
+        var interval: Interval?
+
+        enum CodingKeys: String, CodingKey {
+            case honest, interval
+            case inSample = "in_sample"
+        }
+    }
+
     /// The tables' names, in the order of the weights.
     let tables: [String]
     let slices: Int
@@ -19,9 +33,11 @@ struct BlendFit: Encodable {
     let fitted: [Double]
     /// The weights fitted without each fold, which its slices were scored with.
     let withoutFold: [Int: [Double]]?
+    /// nil for a single table.
+    private(set) var gain: Gain?
 
     enum CodingKeys: String, CodingKey {
-        case tables, slices, lines, fitted
+        case tables, slices, lines, fitted, gain
         case withoutFold = "without_fold"
     }
 
@@ -31,7 +47,10 @@ struct BlendFit: Encodable {
     /// - Parameters:
     ///   - values: Each table's probabilities, six for each slice.
     ///   - folds: The fold of each slice, for nested cross-validation; no patient may be in two of them.
-    init(tables: [String], values: [[Double]], truth: [Bool], folds: [Int]?, clip: Double) throws {
+    ///   - resampling: Draws the patients of the slices; nil where they are not known.
+    init(
+        tables: [String], values: [[Double]], truth: [Bool], folds: [Int]?, resampling: PatientBootstrap?, clip: Double
+    ) throws {
         self.tables = tables
         let types = HemorrhageType.allCases.count
         slices = truth.count / types
@@ -46,7 +65,8 @@ struct BlendFit: Encodable {
         var lines = try tables.indices.map { number in
             try line(tables[number], tables.indices.map { $0 == number ? 1 : 0 })
         }
-        if tables.count > 1 { lines.append(try line("equal weights", equalWeights(tables.count))) }
+        let equal = equalWeights(tables.count)
+        if tables.count > 1 { lines.append(try line("equal weights", equal)) }
         if tables.count == 3 {
             for weights in Self.original { lines.append(try line("the original's weights", weights)) }
         }
@@ -57,14 +77,29 @@ struct BlendFit: Encodable {
                     (fold, fit.fit(slices: folds.indices.filter { folds[$0] != fold }).weights)
                 })
         }
+        var best = Self.blended(values) { _ in fitted }
+        let inSample = try weightedLogLoss(predictions: best, truth: truth, clip: clip).overall
         if let folds, let withoutFold {
             let honest = Self.blended(values) { withoutFold[folds[$0]] ?? fitted }
+            best = honest
             let score = try weightedLogLoss(predictions: honest, truth: truth, clip: clip)
             lines.append(
                 Line(name: "fitted, each fold with the weights of the others", weights: nil, overall: score.overall))
         }
         self.lines = lines
         self.withoutFold = withoutFold
+        guard tables.count > 1 else { return }
+        let before = Self.blended(values) { _ in equal }
+        let overall = try weightedLogLoss(predictions: before, truth: truth, clip: clip).overall
+        gain = Gain(
+            inSample: inSample - overall,
+            honest: folds == nil ? nil : (lines.last?.overall ?? .nan) - overall,
+            interval: try resampling?.intervals(
+                ofMeanLoss: zip(
+                    sliceLosses(predictions: best, truth: truth, clip: clip),
+                    sliceLosses(predictions: before, truth: truth, clip: clip)
+                ).map { $0 - $1 }
+            ).last ?? nil)
     }
 
     /// The rows' weighted sums, with the weights of each row's slice.
@@ -90,6 +125,14 @@ struct BlendFit: Encodable {
                     + withoutFold.sorted { $0.key < $1.key }.map { fold, weights in
                         "\(fold): \(weights.map { Numbers.fixed($0, 4) }.joined(separator: ", "))"
                     }.joined(separator: "; "))
+        }
+        if let gain {
+            let honest = gain.honest.map { ", honest \(Numbers.fixed($0, 5))" } ?? ""
+            let interval = gain.interval.map {
+                " (95 % from \(Numbers.fixed($0.low, 5)) to \(Numbers.fixed($0.high, 5)))"
+            }
+            text.append(
+                "effect against equal weights: in sample \(Numbers.fixed(gain.inSample, 5))\(honest)\(interval ?? "")")
         }
         text.append("--weights \(fitted.map { "\($0)" }.joined(separator: ","))")
         return text.joined(separator: "\n")
