@@ -4,7 +4,7 @@
     make build && /tmp/tables/bin/python Benchmarks/tables.py [--rounds 5] [--pandas]
 
 The tables are made once, in a folder of their own: labels of 752,807 slices (4,516,842 rows) with out-of-fold predictions in the
-same and in another order, and a sample submission of 121,232 slices (727,392 rows) with 15 predictions, every other one in another
+same and in another order, the labels in a third one, and a sample submission of 121,232 slices (727,392 rows) with 15 predictions, every other one in another
 order of rows. Each program runs as a process of its own, reads warm files and does the whole task; the best of the rounds counts.
 The polars sides join by ID, score (or average) and print (or write) the result; they check nothing of what the kit checks.
 """
@@ -68,12 +68,12 @@ def make(folder):
 
     random = np.random.default_rng(2019)
 
-    def table(name, ids, values, shuffle=False):
+    def table(name, ids, values, shuffle=False, seed=7):
         path = os.path.join(folder, name)
         if not os.path.exists(path):
             frame = pl.DataFrame({"ID": ids, "Label": values})
             if shuffle:
-                frame = frame.sample(fraction=1, shuffle=True, seed=7)
+                frame = frame.sample(fraction=1, shuffle=True, seed=seed)
             frame.write_csv(path + ".new")
             os.rename(path + ".new", path)
         return path
@@ -86,8 +86,10 @@ def make(folder):
         return 1 / (1 + np.exp(-random.normal(-3, 2.5, count)))
 
     train, test = rows(752_807), rows(121_232)
+    labels = (random.random(len(train)) < 0.07).astype(np.int64)
     made = {
-        "truth": table("train.csv", train, (random.random(len(train)) < 0.07).astype(np.int64)),
+        "truth": table("train.csv", train, labels),
+        "truth, shuffled": table("train-shuffled.csv", train, labels, shuffle=True, seed=8),
         "oof": table("oof.csv", train, predictions(len(train))),
         "shuffled": table("oof-shuffled.csv", train, predictions(len(train)), shuffle=True),
         "sample": table("sample.csv", test, np.full(len(test), 0.5)),
@@ -132,11 +134,14 @@ def main():
          python(POLARS_SCORE, t["oof"], t["truth"]), python(PANDAS_SCORE, t["oof"], t["truth"]), [t["oof"]]),
         ("score, shuffled", [repro, "score", t["shuffled"], "--truth", t["truth"]],
          python(POLARS_SCORE, t["shuffled"], t["truth"]), python(PANDAS_SCORE, t["shuffled"], t["truth"]), [t["shuffled"]]),
+        ("score, both shuffled", [repro, "score", t["shuffled"], "--truth", t["truth, shuffled"]],
+         python(POLARS_SCORE, t["shuffled"], t["truth, shuffled"]),
+         python(PANDAS_SCORE, t["shuffled"], t["truth, shuffled"]), [t["shuffled"]]),
         ("blend of 15", [repro, "blend", *t["folds"], "--clip", "1e-6", "--out", out],
          python(POLARS_BLEND, out, *t["folds"]), python(PANDAS_BLEND, out, *t["folds"]), t["folds"]),
         ("verify", [repro, "verify", t["folds"][0], "--sample", t["sample"]], None, None, [t["folds"][0]]),
     ]
-    print(f"{'task':<18} {'repro s':>8} {'polars s':>9} {'ratio':>6} {'pandas s':>9} {'ratio':>6} {'peak MB':>8} {'x input':>8}")
+    print(f"{'task':<20} {'repro s':>8} {'polars s':>9} {'ratio':>6} {'pandas s':>9} {'ratio':>6} {'peak MB':>8} {'x input':>8}")
     for name, ours, polars, pandas, inputs in tasks:
         seconds, peak = measure(ours, options.rounds)
         cells = []
@@ -144,7 +149,7 @@ def main():
             theirs = measure(other, options.rounds if other is polars else 1)[0] if other else None
             cells += [f"{theirs:9.3f} {theirs / seconds:6.1f}" if theirs else f"{'':>9} {'':>6}"]
         largest = max(os.path.getsize(path) for path in inputs)
-        print(f"{name:<18} {seconds:8.3f} {cells[0]} {cells[1]} {peak / 1e6:8.0f} {peak / largest:8.2f}", flush=True)
+        print(f"{name:<20} {seconds:8.3f} {cells[0]} {cells[1]} {peak / 1e6:8.0f} {peak / largest:8.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,12 @@ struct TableRow {
     var type: Int32
 }
 
+/// A slice that is not in an index yet, and where its ID stands in the file.
+struct NewSlice: Sendable {
+    let key: SliceKey
+    let id: Range<Int>
+}
+
 /// Walks over some lines of an `ID,Label` file, a batch of rows at a time: plain rows by their bytes, all others by way of ``CSVScanner``.
 ///
 /// Parsers of different lines work independently of each other, at the same time; ``TableReading`` joins what they find.
@@ -20,7 +26,7 @@ struct RowParser {
     static let batchSize = 512
 
     /// The slices that the index has not, once for each run of their rows.
-    private(set) var newSlices: [(id: String, key: SliceKey)] = []
+    private(set) var newSlices: [NewSlice] = []
     /// What is wrong with single lines; these count from 0 at the first.
     private(set) var problems: ProblemLog
     /// How many lines have been read.
@@ -180,7 +186,7 @@ struct RowParser {
     }
 
     private mutating func newSlice(_ id: Range<Int>, _ key: SliceKey) -> Int32 {
-        newSlices.append((String(decoding: bytes[id], as: UTF8.self), key))
+        newSlices.append(NewSlice(key: key, id: id))
         return ~Int32(newSlices.count - 1)
     }
 

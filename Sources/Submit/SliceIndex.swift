@@ -10,6 +10,7 @@ public struct SliceIndex: Sendable {
     private var keys: [SliceKey] = []
     /// 0 where empty; else the key in the upper 37 bits, and below it the slice's number plus one.
     private var slots: [UInt64]
+    private var sumOfPreloaded: UInt64 = 0
     /// Another one in every process, so that no file can be made to fall into one slot; the numbers of slices do not depend on it.
     private let seed = SliceKey.seed
 
@@ -25,9 +26,13 @@ public struct SliceIndex: Sendable {
         self.init(expecting: ids.count)
         for id in ids {
             let key = SliceKey(id)
-            guard !enter(id, key: key).isNew else { continue }
-            self.ids.append(id)
-            keys.append(key)
+            let (known, slot) = find(key) { self.ids[$0] == id }
+            if known == nil {
+                _ = insert(key, id, at: slot)
+            } else {
+                self.ids.append(id)
+                keys.append(key)
+            }
         }
     }
 
@@ -44,16 +49,57 @@ public struct SliceIndex: Sendable {
         return numbers
     }
 
-    /// The number of an ID, which is entered if it is new.
-    mutating func enter(_ id: String, key: SliceKey) -> (number: Int, isNew: Bool) {
-        let (known, slot) = find(key) { ids[$0] == id }
-        if let known { return (known, false) }
+    /// The numbers of slices of a file, in which those that are new get the next ones in this order.
+    mutating func enter(_ chunks: [[NewSlice]], of bytes: UnsafeRawBufferPointer) -> [[Int32]] {
+        let first = ids.count
+        let numbers = chunks.map { chunk in
+            var numbers: [Int32] = []
+            numbers.reserveCapacity(chunk.count)
+            for start in stride(from: 0, to: chunk.count, by: RowParser.batchSize) {
+                let some = chunk[start..<min(start + RowParser.batchSize, chunk.count)]
+                sumOfPreloaded &+= preloaded(some.lazy.map { $0.key })
+                for slice in some {
+                    if slice.key.isExact {
+                        let (known, slot) = find(slice.key) { _ in true }
+                        // The texts follow below, all at once.
+                        numbers.append(Int32(known ?? insert(slice.key, "", at: slot)))
+                    } else {
+                        let id = UnsafeRawBufferPointer(rebasing: bytes[slice.id])
+                        let (known, slot) = find(slice.key) { has(id, at: $0) }
+                        let text = String(decoding: id, as: UTF8.self)
+                        numbers.append(Int32(known ?? insert(slice.key, text, at: slot)))
+                    }
+                }
+            }
+            return numbers
+        }
+        writeExactIDs(from: first)
+        return numbers
+    }
+
+    private mutating func writeExactIDs(from first: Int) {
+        let (keys, pieceSize) = (keys, 1 << 13)
+        ids.withUnsafeMutableBufferPointer { ids in
+            // Every call has IDs of its own.
+            nonisolated(unsafe) let ids = ids
+            _ = concurrentMap((ids.count - first + pieceSize - 1) / pieceSize) { piece in
+                let start = first + piece * pieceSize
+                for number in start..<min(start + pieceSize, ids.count) {
+                    if let text = keys[number].text { ids[number] = text }
+                }
+            }
+        }
+    }
+
+    /// Gives a key that is not there the next number.
+    @inline(__always)
+    private mutating func insert(_ key: SliceKey, _ id: String, at slot: Int) -> Int {
         precondition(ids.count < Self.numberMask, "a table of more than 134 million slices")
         slots[slot] = key.bits << Self.numberBits | UInt64(ids.count + 1)
         ids.append(id)
         keys.append(key)
         if ids.count * 3 > slots.count * 2 { grow() }
-        return (ids.count - 1, true)
+        return ids.count - 1
     }
 
     /// The number of an ID that is given as it stands in a file.
@@ -146,6 +192,21 @@ struct SliceKey: Sendable {
             self = key
         } else {
             bits = Self.hash(id) >> 28 | Self.hashed
+        }
+    }
+
+    /// The ID, if the key is all of it.
+    fileprivate var text: String? {
+        guard isExact else { return nil }
+        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 12) { text in
+            (text[0], text[1], text[2]) = (UInt8(ascii: "I"), UInt8(ascii: "D"), UInt8(ascii: "_"))
+            var rest = bits
+            for place in (3..<12).reversed() {
+                let digit = UInt8(truncatingIfNeeded: rest & 15)
+                text[place] = digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
+                rest >>= 4
+            }
+            return String(decoding: text, as: UTF8.self)
         }
     }
 

@@ -13,7 +13,7 @@ struct TableChunk: Sendable {
     }
 
     /// The slices that the index has not, once for each run of their rows.
-    private(set) var newSlices: [(id: String, key: SliceKey)] = []
+    private(set) var newSlices: [NewSlice] = []
     /// The values of these slices' rows, and where they belong: eight times the slice's place among them plus the type.
     private var values: [Double] = []
     private var targets: [UInt32] = []
@@ -70,8 +70,11 @@ struct TableChunk: Sendable {
     /// - Parameter numbers: The numbers of `newSlices`.
     mutating func place(numbers: [Int32], in cells: ValueCells) {
         if orderedTarget == nil {
-            for (target, value) in zip(targets, values) {
-                put(value, at: Int(numbers[Int(target >> 3)]) * typeCount + Int(target & 7), in: cells)
+            func place(_ row: Int) -> Int { Int(numbers[Int(targets[row] >> 3)]) * typeCount + Int(targets[row] & 7) }
+            for start in stride(from: 0, to: values.count, by: RowParser.batchSize) {
+                let rows = start..<min(start + RowParser.batchSize, values.count)
+                for row in rows { preloaded &+= cells.preloaded(place(row)) }
+                for row in rows { put(values[row], at: place(row), in: cells) }
             }
         } else {
             for (row, value) in values.enumerated() {

@@ -97,7 +97,7 @@ struct TableReading {
                 TableChunk(linesIn: ranges[$0], of: bytes, known: known, cells: cells, problems: log)
             }
         }
-        let numbers = chunks.map { number($0.newSlices) }
+        let numbers = slices.enter(chunks.map(\.newSlices), of: bytes)
         if slices.ids.count > known.ids.count {
             let more = absentValues((slices.ids.count - known.ids.count) * typeCount)
             values = known.ids.isEmpty ? more : values + more
@@ -123,18 +123,6 @@ struct TableReading {
         census.incomplete.forEach { noteIncomplete($0) }
         return true
     }
-
-    private mutating func number(_ newSlices: [(id: String, key: SliceKey)]) -> [Int32] {
-        var numbers: [Int32] = []
-        numbers.reserveCapacity(newSlices.count)
-        for start in stride(from: 0, to: newSlices.count, by: RowParser.batchSize) {
-            let some = newSlices[start..<min(start + RowParser.batchSize, newSlices.count)]
-            preloaded &+= slices.preloaded(some.lazy.map { $0.key })
-            for slice in some { numbers.append(Int32(slices.enter(slice.id, key: slice.key).number)) }
-        }
-        return numbers
-    }
-    private var preloaded: UInt64 = 0
 
     /// How many rows are in their places, and which slices have some of theirs only.
     private func census() -> (rows: Int, incomplete: [Int], lacksSlices: Bool) {
