@@ -4,8 +4,8 @@
     make build && /tmp/tables/bin/python Benchmarks/tables.py [--rounds 5] [--pandas]
 
 The tables are made once, in a folder of their own: labels of 752,807 slices (4,516,842 rows) with out-of-fold predictions in the
-same and in another order, the labels in a third one, and a sample submission of 121,232 slices (727,392 rows) with 15 predictions, every other one in another
-order of rows. Each program runs as a process of its own, reads warm files and does the whole task; the best of the rounds counts.
+same and in another order, the labels in a third one, and a sample submission of 121,232 slices (727,392 rows) with 15 predictions,
+every other one in another order of rows. Each program runs as a process of its own, reads warm files and does the whole task; the best of the rounds counts.
 The polars sides join by ID, score (or average) and print (or write) the result; they check nothing of what the kit checks.
 """
 

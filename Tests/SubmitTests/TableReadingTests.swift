@@ -54,6 +54,28 @@ struct TableReadingTests {
         }
     }
 
+    @Test("rows that are there twice, in chunks that are read at the same time, are found in the order of the file")
+    func repeatedRows() {
+        let first = (0..<300).flatMap { Tables.rows("ID_\(String(0x1_0000_0000 + $0, radix: 16))") }
+        let second = first.enumerated().map { $0 % 7 == 0 ? $1 + "5" : $1 }
+        let file = Tables.file(first + second)
+        for duplicatesAllowed in [false, true] {
+            let whole = TableReading(
+                file, duplicatesAllowed: duplicatesAllowed, problems: ProblemLog(keeping: .max), chunkSize: .max / 2)
+            #expect(whole.problems.counts[.contradiction] == 258)
+            #expect(whole.problems.counts[.duplicate] == (duplicatesAllowed ? nil : 1542))
+            #expect(whole.identicalDuplicates == 1542 && whole.repeatedSlices.count == 300)
+            // The two rows of each pair are as many bytes apart as half the file, and so are the two chunks that hold them.
+            for _ in 0..<20 {
+                let reading = TableReading(
+                    file, duplicatesAllowed: duplicatesAllowed, problems: ProblemLog(keeping: .max),
+                    chunkSize: file.count / 2)
+                #expect(reading.problems.problems == whole.problems.problems)
+                #expect(reading.values == whole.values && reading.identicalDuplicates == 1542)
+            }
+        }
+    }
+
     @Test(
         "plain rows are read as all others: with spaces around the fields the same table comes out",
         arguments: 1...4 as ClosedRange<UInt64>)
