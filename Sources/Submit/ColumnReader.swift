@@ -14,10 +14,13 @@ func readColumns(
         let header = scanner.fields.map(scanner.text)
         let missing = names.filter { !header.contains($0) }
         guard missing.isEmpty else {
+            guard !bytes.isEmpty else {
+                return problems.add(.header, line: 1, "the file is empty; expected the columns \(listing(names))")
+            }
             problems.add(
                 .header, line: 1,
                 "the header lacks the column\(missing.count == 1 ? "" : "s") \(missing.joined(separator: ", "))"
-                    + " (it has \(listing(header.map { String($0.prefix(40)) }, first: 12)))")
+                    + " (it has \(listing(header.map { printable($0) }, first: 12)))")
             return
         }
         let columns = names.compactMap(header.firstIndex)

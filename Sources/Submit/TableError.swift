@@ -108,6 +108,16 @@ struct ProblemLog: Sendable {
     }
 }
 
+/// The beginning of a text as it can be shown: what is no printable character becomes `?`.
+func printable(_ text: String) -> String {
+    String(text.prefix(40).map { $0.unicodeScalars.allSatisfy(isPrintable) ? $0 : "?" })
+}
+
+private func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
+    // U+FFFD stands for bytes that are no UTF-8.
+    ![.control, .format, .unassigned, .privateUse].contains(scalar.properties.generalCategory) && scalar != "\u{FFFD}"
+}
+
 /// "a, b, c and 17 more": the first few names of a long list.
 func listing(_ names: some Collection<String>, first: Int = 5) -> String {
     let shown = names.prefix(first).joined(separator: ", ")

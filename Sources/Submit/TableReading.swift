@@ -52,7 +52,7 @@ struct TableReading {
         let bytes = withoutBlankEnd(bytes)
         var scanner = CSVScanner(bytes)
         guard scanner.next(), scanner.fields.map(scanner.text) == ["ID", "Label"] else {
-            let found = scanner.fields.map { String(scanner.text($0).prefix(40)) }.prefix(4).joined(separator: ",")
+            let found = scanner.fields.map { printable(scanner.text($0)) }.prefix(4).joined(separator: ",")
             problems.add(
                 .header, line: 1,
                 bytes.isEmpty

@@ -112,6 +112,7 @@ struct BlendCommandTests {
                 "blend", files["a.csv"], files["b.csv"], "--weights", weights, "--out", files["out.csv"])
             #expect(run.status == 64, "\(weights)")
         }
+        #expect(try ProgramRun("blend", "\(files["a.csv"]),", "--out", files["out.csv"]).status == 64)
         let sum = try ProgramRun("blend", files["a.csv"], files["b.csv"], "--weights", "1,3", "--out", files["out.csv"])
         #expect(sum.errors.contains("the weights sum to 4, not to 1; the same proportions are 0.25,0.75"))
         let clip = try ProgramRun("blend", files["a.csv"], "--clip", "0.5", "--out", files["out.csv"])

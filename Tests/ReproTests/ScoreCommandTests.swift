@@ -81,6 +81,11 @@ struct ScoreCommandTests {
             try ProgramRun(["score", files["p.csv"], "--folds", "-", "--bootstrap", "9"] + rest, input: people).status
                 == 64)
         #expect(try ProgramRun(["score", "-"] + rest).status == 65)
+        // As a shell's <(...) gives it.
+        #expect(
+            try ProgramRun(["score", "/dev/stdin", "--folds", files["f.csv"]] + rest, input: half).output == expected)
+        #expect(try ProgramRun(["score", "/dev/null"] + rest).errors.contains("the file is empty"))
+        #expect(try ProgramRun("score", files["p.csv"], "--truth", files["t.csv"], "--folds", "/dev/null").status == 65)
     }
 
     @Test("JSON has every number unrounded, by the names of the types")
@@ -193,6 +198,8 @@ struct ScoreCommandTests {
         let plain = try ProgramRun("score", files["p.csv"], "--truth", files["t.csv"])
         #expect(try ProgramRun("score", files["p.csv.gz"], "--truth", files["t.csv"]).output == plain.output)
         let packed = try Data(contentsOf: URL(fileURLWithPath: files["p.csv.gz"]))
+        try packed.prefix(3).write(to: URL(fileURLWithPath: files["stub.gz"]))
+        #expect(try ProgramRun("score", files["stub.gz"], "--truth", files["t.csv"]).errors.contains("is compressed"))
         try packed.dropLast(9).write(to: URL(fileURLWithPath: files["cut.csv"]))
         let cut = try ProgramRun("score", files["cut.csv"], "--truth", files["t.csv"])
         #expect(cut.status == 65 && cut.errors.contains("cut.csv: is compressed and cannot be unpacked"))

@@ -37,7 +37,8 @@ struct TableCommandTests {
             run.output == TableText.table(("ID_a", "0.1 0.2 0.3 0.4 0.5 0.5"), ("ID_b", "0.05 0.05 0.05 0.05 0.05 0.5"))
         )
         for missing in [
-            ["--out", "-"], ["--clip", "0.1"], ["--smooth", "1,1,1", "--out", "-"], ["--clip", "0.5", "--out", "-"],
+            ["--out", "-"], ["--clip", "0.1"], ["--smooth", "1,1,1", "--out", "-"],
+            ["--smooth", "1,2", "--order", files["a.csv"], "--out", "-"], ["--clip", "0.5", "--out", "-"],
         ] {
             #expect(try ProgramRun(["postprocess", files["a.csv"]] + missing).status == 64, "\(missing)")
         }

@@ -18,6 +18,12 @@ struct MalformedTableTests {
         #expect(problems.first?.line == 1)
     }
 
+    @Test("what is found in place of the header is shown without what a terminal would obey")
+    func unprintable() {
+        let message = Tables.problems([0x1B, 0x5B, 0x41, 0xFF, 0x07, 0x78]).first?.message
+        #expect(message?.contains("found '?[A??x'") == true, "\(message ?? "")")
+    }
+
     @Test("a header without rows is refused")
     func noRows() {
         #expect(faults([]) == ["malformed-row 1"])

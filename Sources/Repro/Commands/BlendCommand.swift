@@ -63,6 +63,9 @@ struct BlendCommand: ParsableCommand {
     }
 
     func validate() throws {
+        if let list = tables.first(where: { Self.files($0).contains("") }) {
+            throw ValidationError("'\(list)': a list of files with commas, one of which has no name.")
+        }
         if fit {
             guard files.truth != nil else { throw ValidationError("--fit needs --truth, the labels.") }
             guard weights == nil, mean == .arithmetic else {

@@ -73,7 +73,11 @@ struct PostprocessCommand: ParsableCommand {
             throw ValidationError("--bootstrap needs --patients, or --folds with a column PatientID.")
         }
         if let clip, !(0..<0.5).contains(clip) { throw ValidationError("--clip: from 0 to below 0.5.") }
-        guard try !steps().isEmpty else { throw ValidationError("No step is asked for.") }
+        do {
+            guard try !steps().isEmpty else { throw ValidationError("No step is asked for.") }
+        } catch let failure as Failure {
+            throw ValidationError(failure.message)
+        }
     }
 
     func run() throws {

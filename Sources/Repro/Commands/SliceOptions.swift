@@ -20,8 +20,8 @@ struct SliceFiles: ParsableArguments {
     /// Those that are given.
     var all: [String] { [truth, folds, patients].compactMap { $0 } }
 
-    /// Where patients are looked for; standard input, which has the folds already, can not be read again.
-    var patientFile: String? { patients ?? (folds == "-" ? nil : folds) }
+    /// Where patients are looked for; a pipe that the folds came through cannot be read again.
+    var patientFile: String? { patients ?? folds.flatMap { InputBytes.isReadOnce($0) ? nil : $0 } }
 
     /// nil if no labels are given.
     func labels() throws -> TruthTable? {

@@ -32,6 +32,8 @@ enum CompressedInput {
                 let status = archive_read_next_header(archive, &entry)
                 if status == ARCHIVE_EOF { break }
                 guard status == ARCHIVE_OK, let entry else { throw damaged() }
+                // What is too short for a gzip header is passed through as it is.
+                guard !isGzip || archive_filter_code(archive, 0) == ARCHIVE_FILTER_GZIP else { throw damaged() }
                 let member = archive_entry_pathname(entry).map { String(cString: $0) } ?? ""
                 if member.hasSuffix("/") || member.hasPrefix("__MACOSX/") { continue }
                 if let table {

@@ -15,7 +15,8 @@ enum InputBytes {
         guard !isDirectory.boolValue else {
             throw Failure(.inputMissing, "\(path): is a folder; expected a file.")
         }
-        guard let bytes = mapped(path) ?? FileManager.default.contents(atPath: path) else {
+        guard let bytes = try mapped(path) ?? FileHandle(forReadingAtPath: path).map({ try $0.readToEnd() ?? Data() })
+        else {
             throw Failure(.inputMissing, "\(path): cannot be read. Check that it is readable.")
         }
         return try CompressedInput.unpacked(bytes, name: path)
@@ -35,6 +36,13 @@ enum InputBytes {
             return nil
         }
         return Data(bytesNoCopy: pages, count: count, deallocator: .unmap)
+    }
+
+    /// Whether what a path names is gone once it is read: standard input, or a pipe.
+    static func isReadOnce(_ path: String) -> Bool {
+        guard path != "-" else { return true }
+        var status = stat()
+        return stat(path, &status) == 0 && [S_IFIFO, S_IFSOCK, S_IFCHR].contains(status.st_mode & S_IFMT)
     }
 
     /// What an input is called in messages.

@@ -26,7 +26,7 @@ enum Patients {
     static func catalog(at path: String) -> Catalog? {
         let inFolder = "\(path)/\(WorkFolder.catalog)"
         if FileManager.default.fileExists(atPath: inFolder) { return Catalog(path: inFolder) }
-        guard let file = FileHandle(forReadingAtPath: path) else { return nil }
+        guard !InputBytes.isReadOnce(path), let file = FileHandle(forReadingAtPath: path) else { return nil }
         defer { try? file.close() }
         // The first bytes of every SQLite database (sqlite.org/fileformat.html).
         let isDatabase = (try? file.read(upToCount: 16)) == Data("SQLite format 3\0".utf8)
