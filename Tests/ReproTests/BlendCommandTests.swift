@@ -39,7 +39,7 @@ struct BlendCommandTests {
         #expect(run.output.contains("ID_b_any,0.375\n"))
         let comma = try ProgramRun("blend", files["x,y.csv"], "--out", "-")
         #expect(comma.output == c)
-        #expect(try ProgramRun("blend", "\(files["a.csv"]),", "--out", "-").status == 66)
+        #expect(try ProgramRun("blend", "\(files["a.csv"]),", "--out", "-").status == 64)
     }
 
     @Test("other means are asked for by name")
@@ -112,7 +112,6 @@ struct BlendCommandTests {
                 "blend", files["a.csv"], files["b.csv"], "--weights", weights, "--out", files["out.csv"])
             #expect(run.status == 64, "\(weights)")
         }
-        #expect(try ProgramRun("blend", "\(files["a.csv"]),", "--out", files["out.csv"]).status == 64)
         let sum = try ProgramRun("blend", files["a.csv"], files["b.csv"], "--weights", "1,3", "--out", files["out.csv"])
         #expect(sum.errors.contains("the weights sum to 4, not to 1; the same proportions are 0.25,0.75"))
         let clip = try ProgramRun("blend", files["a.csv"], "--clip", "0.5", "--out", files["out.csv"])
