@@ -213,8 +213,8 @@ static int tileAddresses(const CKConvolution *c, const Reach *r, int64_t pixel, 
     return count;
 }
 
-/// Depthwise tiles and those of groups read narrow columns of wide pixels. What the next tile is the first to read is asked for in one run, a piece
-/// with each panel of this one.
+/// Depthwise tiles and those of groups read narrow columns of wide pixels. What the next tile is the first to read is asked for in
+/// one run, a piece with each panel of this one.
 static void prefetchPiece(const CKConvolution *c, const Reach *r, int64_t pixel, int32_t panel) {
     const int64_t grid = (int64_t)c->gridHeight * c->gridWidth;
     const int64_t row = pixel % grid / c->gridWidth * c->step + r->bottom, column = pixel % grid % c->gridWidth * c->step + r->right;
@@ -251,9 +251,10 @@ static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, 
     float *targets[BLOCK][ROWS];
     int counts[BLOCK];
     const Reach r = reach(c);
-    // Few weights stay in the cache while one tile goes through all panels; of many, a panel serves several tiles.
     float copies[ROWS * (MOST_SPREAD + CK_PANEL)];
-    const int spreads = meetInCache(c), together = spreads || (panel1 - panel0) * c->panelStride <= SMALL_WEIGHTS ? 1 : BLOCK;
+    const int spreads = meetInCache(c);
+    // Few weights stay in the cache while one tile goes through all panels; of many, a panel serves several tiles, if these are not copied.
+    const int together = spreads || (panel1 - panel0) * c->panelStride <= SMALL_WEIGHTS ? 1 : BLOCK;
     // A 1x1 convolution reads pixels one after the other: the next tiles' are asked for a piece with each tile of these.
     const int isRun = c->tapCount == 1 && c->step == 1 && c->channels && !c->group;
     const int64_t run = (int64_t)together * ROWS * c->inputPixelStride, pieces = (int64_t)together * ((panel1 - panel0 + PAIR - 1) / PAIR);

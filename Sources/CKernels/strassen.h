@@ -3,6 +3,8 @@
 // Included after convolution.h.
 #include "strassen_sizes.h"
 
+enum { AHEAD = 32 * CK_PANEL };  // floats of weights that are asked for in advance
+
 /// Keeps what a tile holds.
 #define COPY(TO, FROM) UNROLL for (int i = 0; i < SIZE; i++) (TO)[i] = (FROM)[i];
 
@@ -46,8 +48,6 @@ static void NAME(const CKConvolution *c, const float *x, int64_t pieceStride, fl
         } \
     } \
 }
-
-enum { AHEAD = 32 * CK_PANEL };  // floats of weights that are asked for in advance
 
 STRASSEN_TILE(strassenTile1, 1)
 #if PAIR == 2

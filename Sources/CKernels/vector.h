@@ -77,32 +77,32 @@ INLINE vf fromBits(vi x) { vf r; memcpy(&r, &x, sizeof r); return r; }
 /// mask ? a : b, lane by lane; a mask is all ones or all zeros.
 INLINE vf choose(vi mask, vf a, vf b) { return fromBits((mask & bits(a)) | (~mask & bits(b))); }
 
-/// e^x within 1.5 ulp for x in [-87, 88]; clamped outside.
-/// Cody-Waite reduction by ln 2 in two parts, then the degree 6 minimax-like polynomial below, all in fma.
-INLINE vf vexp(vf x) {
-    x = choose(greater(x, splat(88.0f)), splat(88.0f), x);
-    x = choose(greater(splat(-87.0f), x), splat(-87.0f), x);
+/// e^-x within 1 ulp for x in [-88, 87]; clamped outside.
+/// Cody-Waite reduction by ln 2 in two parts, then a polynomial of degree 6 with minimal greatest error, all in fma. The remainder is
+/// that of x and not of -x, so the odd coefficients' signs are turned: docs/numerics.md's bits with nothing to negate.
+INLINE vf vexpOfNegative(vf x) {
+    x = choose(greater(x, splat(87.0f)), splat(87.0f), x);
+    x = choose(greater(splat(-88.0f), x), splat(-88.0f), x);
     const vf magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
-    vf n = vfma(x, splat(1.44269504f), magic) - magic;
-    vf r = vfma(n, splat(-0.693359375f), x);
-    r = vfma(n, splat(2.12194440e-4f), r);
-    vf p = splat(1.0f / 5040);
-    p = vfma(p, r, splat(1.0f / 720));
-    p = vfma(p, r, splat(1.0f / 120));
-    p = vfma(p, r, splat(1.0f / 24));
-    p = vfma(p, r, splat(1.0f / 6));
-    p = vfma(p, r, splat(0.5f));
-    p = vfma(p, r, splat(1.0f));
+    vf n = vfma(x, splat(-1.44269504f), magic) - magic;
+    vf r = vfma(n, splat(0.693359375f), x);
+    r = vfma(n, splat(-2.12194440e-4f), r);
+    vf p = splat(0.0013814539f);
+    p = vfma(p, r, splat(-0.008368745f));
+    p = vfma(p, r, splat(0.04166839f));
+    p = vfma(p, r, splat(-0.16666521f));
+    p = vfma(p, r, splat(0.49999994f));
+    p = vfma(p, r, splat(-1.0f));
     p = vfma(p, r, splat(1.0f));
     return fromBits(bits(p) + (toInt(n) << 23));
 }
 
-INLINE vf vsigmoid(vf x) { return splat(1.0f) / (splat(1.0f) + vexp(-x)); }
+INLINE vf vsigmoid(vf x) { return splat(1.0f) / (splat(1.0f) + vexpOfNegative(x)); }
 
 INLINE vf activated(vf z, CKActivation kind) {
     switch (kind) {
         case CK_RELU: return fromBits(greater(z, splat(0)) & bits(z));
-        case CK_SWISH: return z * vsigmoid(z);
+        case CK_SWISH: return z / (splat(1.0f) + vexpOfNegative(z));
         case CK_SIGMOID: return vsigmoid(z);
         default: return z;
     }

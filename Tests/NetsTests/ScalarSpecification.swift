@@ -59,8 +59,10 @@ struct ScalarSpecification {
         let n = fma(x, 1.44269504 as Float, 12582912) - 12582912
         var r = fma(n, -0.693359375 as Float, x)
         r = fma(n, 2.12194440e-4 as Float, r)
-        var p: Float = 1 / 5040
-        for coefficient in [1 / 720, 1 / 120, 1 / 24, 1 / 6, 0.5, 1, 1] as [Float] { p = fma(p, r, coefficient) }
+        var p: Float = 0.0013814539
+        for coefficient in [0.008368745, 0.04166839, 0.16666521, 0.49999994, 1, 1] as [Float] {
+            p = fma(p, r, coefficient)
+        }
         return Float(bitPattern: UInt32(bitPattern: Int32(bitPattern: p.bitPattern) &+ Int32(n) << 23))
     }
 
@@ -70,7 +72,7 @@ struct ScalarSpecification {
         switch kind {
         case .identity: z
         case .relu: z > 0 ? z : 0
-        case .swish: z * sigmoid(z)
+        case .swish: z / (1 + exp(-z))
         case .sigmoid: sigmoid(z)
         }
     }
