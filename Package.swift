@@ -14,7 +14,7 @@ let package = Package(
         .executableTarget(
             name: "Repro",
             dependencies: [
-                "Nets", "Metrics", "Submit", "CArchive", "CDeflate", "CDICOM", "CPNG",
+                "Nets", "Metrics", "Submit", "CArchive", "CDeflate", "CDICOM", "CHash", "CPNG",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -37,6 +37,7 @@ let package = Package(
                 .linkedLibrary("dcmjpeg"), .linkedLibrary("dcmjpls"), .linkedLibrary("dcmimgle"),
                 .linkedLibrary("dcmdata"), .linkedLibrary("oflog"), .linkedLibrary("ofstd"),
             ]),
+        .target(name: "CHash"),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev", "zlib1g-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),

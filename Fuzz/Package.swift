@@ -13,7 +13,7 @@ let package = Package(
         .target(
             name: "Parsers",
             dependencies: [
-                "Nets", "Metrics", "CArchive", "CDeflate", "CDICOM",
+                "Nets", "Metrics", "CArchive", "CDeflate", "CDICOM", "CHash",
                 .product(name: "Crypto", package: "swift-crypto"), .product(name: "Yams", package: "Yams"),
             ]),
         .target(name: "Submit", dependencies: ["Metrics", .product(name: "Crypto", package: "swift-crypto")]),
@@ -27,6 +27,7 @@ let package = Package(
                 .linkedLibrary("dcmjpeg"), .linkedLibrary("dcmjpls"), .linkedLibrary("dcmimgle"),
                 .linkedLibrary("dcmdata"), .linkedLibrary("oflog"), .linkedLibrary("ofstd"),
             ]),
+        .target(name: "CHash"),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive"),
         .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate"),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas"),

@@ -11,7 +11,10 @@ import Testing
         let images = (0..<5).map { _ in (0..<count).map { _ in Int16(truncatingIfNeeded: random.next()) } }
         let alone = images.map { $0.withUnsafeBytes { Digest.sha256(Array($0)) } }
         #expect(Digest.sha256(ofEach: images) == alone)
-        #expect(Digest.sha256(ofEach: [images[0] + [1], images[1]])[1] == alone[1])
+        for (first, second) in [(count, 1), (0, count), (count, count + 33), (count + 100, count)] {
+            let pair = [first, second].map { size in (0..<size).map { _ in Int16(truncatingIfNeeded: random.next()) } }
+            #expect(Digest.sha256(ofEach: pair) == pair.map { $0.withUnsafeBytes { Digest.sha256(Array($0)) } })
+        }
     }
 
     @Test("the hash of the standard's example is the standard's (FIPS 180-4, \"abcdbc...\")")

@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "PairHash.h"
 #include "SliceStatistics.h"
 
 #ifdef __cplusplus

@@ -73,35 +73,6 @@ struct SliceMeasurement {
     }
 }
 
-extension Digest {
-    /// The hash of each of some images, two of the same size at once where the processor can.
-    ///
-    /// Hashing is half of a catalog's work, and two at once take little longer than one (`PairHash.h`).
-    static func sha256(ofEach images: [[Int16]]) -> [String] {
-        stride(from: 0, to: images.count, by: 2).flatMap { start in
-            let pair = images[start..<min(start + 2, images.count)]
-            return (pair.count == 2 ? sha256(pair: pair[start], pair[start + 1]) : nil) ?? pair.map(sha256(of:))
-        }
-    }
-
-    private static func sha256(of image: [Int16]) -> String {
-        var hash = Stream()
-        image.withUnsafeBytes { hash.update($0) }
-        return hash.finish()
-    }
-
-    private static func sha256(pair first: [Int16], _ second: [Int16]) -> [String]? {
-        guard first.count == second.count, !first.isEmpty else { return nil }
-        var digests = [UInt8](repeating: 0, count: 64)
-        let isDone = first.withUnsafeBytes { first in
-            second.withUnsafeBytes { second in
-                sha256_pair(first.baseAddress, second.baseAddress, first.count, &digests)
-            }
-        }
-        return isDone ? [hexadecimal(digests[..<32]), hexadecimal(digests[32...])] : nil
-    }
-}
-
 /// Maximum, minimum and mean of an image clipped to a window: the original's `apply_window`.
 struct WindowStatistics: Equatable {
     var max = -Double.infinity

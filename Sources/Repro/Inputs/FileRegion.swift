@@ -75,13 +75,20 @@ final class FileRegion: Sendable {
         return done
     }
 
+    /// Fills the buffer, which is as large as the region.
+    func readAll(into buffer: UnsafeMutableRawBufferPointer) throws {
+        guard try read(at: 0, into: buffer) == size else { throw hasShrunk() }
+    }
+
+    private func hasShrunk() -> Failure { Failure(.inputOutput, "\(name): has become shorter while it was read.") }
+
     /// Passes all bytes on, piece by piece.
     func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
         try withUnsafeTemporaryAllocation(byteCount: 1 << 18, alignment: 64) { buffer in
             var place = 0
             while place < size {
                 let count = try read(at: place, into: buffer)
-                guard count > 0 else { throw Failure(.inputOutput, "\(name): has become shorter while it was read.") }
+                guard count > 0 else { throw hasShrunk() }
                 try body(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
                 place += count
             }

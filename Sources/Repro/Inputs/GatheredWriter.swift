@@ -12,7 +12,7 @@ final class GatheredWriter {
     private static let batchFiles = 128
     private static let batchBytes = 64 << 20
 
-    private struct File: Sendable {
+    fileprivate struct File: Sendable {
         enum Source: Sendable { case place(FileRegion), gathered(Range<Int>) }
         var name: String
         var source: Source
@@ -55,17 +55,12 @@ final class GatheredWriter {
         buffers.filling.removeAll()
         (gathered, gatheredBytes) = ([], 0)
         writing = Background {
-            let entries = mapInParallel(count: files.count, threads: threads, workspace: { $0 }) { index, worker in
-                Result {
-                    try UnpackDestination.write(files[index].name, in: root, worker: worker) { append in
-                        switch files[index].source {
-                        case .place(let place): try place.forEachPiece(append)
-                        case .gathered(let range): try append(buffer.bytes(range))
-                        }
-                    }
-                }
-            }
-            return Array(zip(files.map(\.name), entries))
+            // Two at a time, which are hashed at once.
+            let pairs = mapInParallel(
+                count: (files.count + 1) / 2, threads: threads,
+                workspace: { PairWriter(root: root, worker: $0, gathered: buffer) }
+            ) { pair, own in own.write(files[(2 * pair)..<min(2 * pair + 2, files.count)]) }
+            return pairs.flatMap { $0 }
         }
         return results
     }
@@ -75,6 +70,60 @@ final class GatheredWriter {
         let results = writeBehind()
         defer { writing = nil }
         return results + (writing?.value() ?? [])
+    }
+}
+
+/// Writes two members at a time, for one thread.
+private final class PairWriter {
+    /// Two of this size, and a slice is half as large, stay in a processor's own cache between reading, hashing and writing.
+    private static let largestWhole = 1 << 20
+
+    private let root: String
+    private let worker: Int
+    private let gathered: MemberBuffer
+    private let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * PairWriter.largestWhole, alignment: 64)
+    private var used = 0
+
+    init(root: String, worker: Int, gathered: MemberBuffer) {
+        self.root = root
+        self.worker = worker
+        self.gathered = gathered
+    }
+
+    deinit { memory.deallocate() }
+
+    func write(_ files: ArraySlice<GatheredWriter.File>) -> GatheredWriter.Results {
+        var results: GatheredWriter.Results = []
+        var whole: [(name: String, bytes: UnsafeRawBufferPointer)] = []
+        used = 0
+        for file in files {
+            if case .place(let place) = file.source, place.size > Self.largestWhole {
+                let entry = Result {
+                    try UnpackDestination.write(file.name, in: root, worker: worker) { try place.forEachPiece($0) }
+                }
+                results.append((file.name, entry))
+                continue
+            }
+            do { whole.append((file.name, try bytes(of: file))) } catch { results.append((file.name, .failure(error))) }
+        }
+        for (file, hash) in zip(whole, Digest.sha256(ofEach: whole.map(\.bytes))) {
+            let entry = Result {
+                try UnpackDestination.write(file.name, in: root, worker: worker, bytes: file.bytes, sha256: hash)
+            }
+            results.append((file.name, entry))
+        }
+        return results
+    }
+
+    private func bytes(of file: GatheredWriter.File) throws -> UnsafeRawBufferPointer {
+        switch file.source {
+        case .gathered(let range): return gathered.bytes(range)
+        case .place(let place):
+            let target = UnsafeMutableRawBufferPointer(rebasing: memory[used..<(used + place.size)])
+            used += Self.largestWhole
+            try place.readAll(into: target)
+            return UnsafeRawBufferPointer(target)
+        }
     }
 }
 

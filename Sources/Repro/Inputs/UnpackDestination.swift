@@ -76,17 +76,34 @@ final class UnpackDestination {
         _ name: String, in root: String, worker: Int,
         _ produce: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
     ) throws -> HashJournal.Entry {
-        let path = root + "/" + name
-        let temporary = root + "/" + temporaryPrefix + "\(worker)"
         var hash = Digest.Stream()
-        let facts: FileFacts
-        do {
-            let file = try OutputFile(at: temporary, naming: path)
-            defer { file.close() }
+        let facts = try writeFile(name, in: root, worker: worker) { file in
             try produce { piece in
                 hash.update(piece)
                 try file.append(piece)
             }
+        }
+        return HashJournal.Entry(sha256: hash.finish(), size: facts.size, modified: facts.modified)
+    }
+
+    /// The same for bytes whose hash is known.
+    static func write(
+        _ name: String, in root: String, worker: Int, bytes: UnsafeRawBufferPointer, sha256: String
+    ) throws -> HashJournal.Entry {
+        let facts = try writeFile(name, in: root, worker: worker) { file in try file.append(bytes) }
+        return HashJournal.Entry(sha256: sha256, size: facts.size, modified: facts.modified)
+    }
+
+    private static func writeFile(
+        _ name: String, in root: String, worker: Int, _ fill: (borrowing OutputFile) throws -> Void
+    ) throws -> FileFacts {
+        let path = root + "/" + name
+        let temporary = root + "/" + temporaryPrefix + "\(worker)"
+        let facts: FileFacts
+        do {
+            let file = try OutputFile(at: temporary, naming: path)
+            defer { file.close() }
+            try fill(file)
             facts = try file.facts()
         } catch {
             unlink(temporary)
@@ -98,7 +115,7 @@ final class UnpackDestination {
             unlink(temporary)
             throw isFolder ? MemberProblem.refused("it needs a file where \(path) is a folder") : failure
         }
-        return HashJournal.Entry(sha256: hash.finish(), size: facts.size, modified: facts.modified)
+        return facts
     }
 
     private static let temporaryPrefix = ".repro-member-"

@@ -1,3 +1,4 @@
+import CHash
 import Crypto
 import Foundation
 
@@ -12,6 +13,37 @@ enum Digest {
         private var hash = SHA256()
         mutating func update(_ bytes: UnsafeRawBufferPointer) { hash.update(bufferPointer: bytes) }
         func finish() -> String { Digest.hexadecimal(hash.finalize()) }
+    }
+
+    /// The hash of each of some messages, two at once where the processor can: that takes little longer than one (`PairHash.h`).
+    static func sha256(ofEach messages: [UnsafeRawBufferPointer]) -> [String] {
+        stride(from: 0, to: messages.count, by: 2).flatMap { start in
+            let pair = messages[start..<min(start + 2, messages.count)]
+            return (pair.count == 2 ? sha256(pair: pair[start], pair[start + 1]) : nil) ?? pair.map(sha256(of:))
+        }
+    }
+
+    private static func sha256(of message: UnsafeRawBufferPointer) -> String {
+        var hash = Stream()
+        hash.update(message)
+        return hash.finish()
+    }
+
+    private static func sha256(pair first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> [String]? {
+        var digests = [UInt8](repeating: 0, count: 64)
+        guard sha256_pair(first.baseAddress, first.count, second.baseAddress, second.count, &digests) else {
+            return nil
+        }
+        return [hexadecimal(digests[..<32]), hexadecimal(digests[32...])]
+    }
+
+    /// The hash of each of some images, likewise.
+    static func sha256(ofEach images: [[Int16]]) -> [String] {
+        func hashes(_ rest: ArraySlice<[Int16]>, _ messages: [UnsafeRawBufferPointer]) -> [String] {
+            guard let image = rest.first else { return sha256(ofEach: messages) }
+            return image.withUnsafeBytes { hashes(rest.dropFirst(), messages + [$0]) }
+        }
+        return hashes(images[...], [])
     }
 
     /// The hash of a file's bytes, read in pieces.

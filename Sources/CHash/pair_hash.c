@@ -83,19 +83,32 @@ static void put(const uint32_t value, uint8_t *bytes) {
     for (int i = 0; i < 4; ++i) bytes[i] = (uint8_t)(value >> (24 - 8 * i));
 }
 
-bool sha256_pair(const uint8_t *first, const uint8_t *second, size_t count, uint8_t digests[64]) {
+// What one message has left when the other has ended.
+static void hash_rest(State *state, int m, const uint8_t *rest, size_t blocks) {
+    const uint8_t *const both[MESSAGES] = {rest, rest};
+    State now = *state;
+    hash_blocks(&now, both, blocks);
+    state->abef[m] = now.abef[m];
+    state->cdgh[m] = now.cdgh[m];
+}
+
+bool sha256_pair(const uint8_t *first, size_t first_count, const uint8_t *second, size_t second_count,
+                 uint8_t digests[64]) {
     if (!has_instructions()) return false;
     // The square roots of the first eight primes (5.3.3), in the instructions' order.
     const __m128i abef = _mm_set_epi32(0x6a09e667, (int)0xbb67ae85, 0x510e527f, (int)0x9b05688c);
     const __m128i cdgh = _mm_set_epi32(0x3c6ef372, (int)0xa54ff53a, 0x1f83d9ab, 0x5be0cd19);
     State state = {{abef, abef}, {cdgh, cdgh}};
     const uint8_t *const messages[MESSAGES] = {first, second};
-    hash_blocks(&state, messages, count / BLOCK);
-    uint8_t tails[MESSAGES][2 * BLOCK];
-    const size_t blocks = pad(first, count, tails[0]);
-    pad(second, count, tails[1]);
-    const uint8_t *const rests[MESSAGES] = {tails[0], tails[1]};
-    hash_blocks(&state, rests, blocks);
+    const size_t counts[MESSAGES] = {first_count, second_count};
+    const size_t common = (first_count < second_count ? first_count : second_count) / BLOCK;
+    hash_blocks(&state, messages, common);
+    for (int m = 0; m < MESSAGES; ++m) {
+        if (counts[m] / BLOCK > common) hash_rest(&state, m, messages[m] + common * BLOCK, counts[m] / BLOCK - common);
+        uint8_t tail[2 * BLOCK];
+        const size_t blocks = pad(messages[m], counts[m], tail);
+        hash_rest(&state, m, tail, blocks);
+    }
     for (int m = 0; m < MESSAGES; ++m) {
         uint32_t feba[4], hgdc[4];
         _mm_storeu_si128((__m128i *)feba, state.abef[m]);
@@ -108,6 +121,9 @@ bool sha256_pair(const uint8_t *first, const uint8_t *second, size_t count, uint
 
 #else
 
-bool sha256_pair(const uint8_t *first, const uint8_t *second, size_t count, uint8_t digests[64]) { return false; }
+bool sha256_pair(const uint8_t *first, size_t first_count, const uint8_t *second, size_t second_count,
+                 uint8_t digests[64]) {
+    return false;
+}
 
 #endif
