@@ -1,1 +1,0 @@
-../../../Sources/Repro/Catalog/LabelTable.swift
