@@ -26,45 +26,60 @@ static __attribute__((noinline)) void finishTile(const CKConvolution *c, float *
     }
 }
 
+/// The same where all that follows is a batch norm with swish: nothing to decide between the vectors, which then overlap.
+static __attribute__((noinline)) void finishSwish(const CKConvolution *c, float *const *targets, int count, int64_t lane, const vf *acc, int vectors) {
+    for (int v = 0; v < vectors; v++, lane += WIDTH) {
+        const vf scale = load(c->scale + lane), shift = load(c->shift + lane);
+        if (c->streams) for (int i = 0; i < count; i++) stream(targets[i] + lane, activated(vfma(acc[i * vectors + v], scale, shift), CK_SWISH));
+        else for (int i = 0; i < count; i++) store(targets[i] + lane, activated(vfma(acc[i * vectors + v], scale, shift), CK_SWISH));
+    }
+}
+
+INLINE int isSwish(const CKConvolution *c) {
+    return c->scale && !c->bias && !c->accumulate && c->activation == CK_SWISH && !c->residual;
+}
+
 /// Whether all that follows the chain is a batch norm without an exponential function, with or without a residual.
 INLINE int isAffine(const CKConvolution *c) {
     return c->scale && !c->bias && !c->accumulate && c->activation <= CK_RELU && c->residualActivation <= CK_RELU;
 }
 
 /// Does what follows the chain in registers, for a whole tile of an affine epilogue.
-#define FINISH_AFFINE(N) \
+#define FINISH_AFFINE(POINTS, N) \
     UNROLL for (int v = 0; v < N; v++) { \
         const vf scale = load(c->scale + lane + v * WIDTH), shift = load(c->shift + lane + v * WIDTH); \
-        UNROLL for (int i = 0; i < ROWS; i++) acc[i * N + v] = vfma(acc[i * N + v], scale, shift); \
+        UNROLL for (int i = 0; i < POINTS; i++) acc[i * N + v] = vfma(acc[i * N + v], scale, shift); \
     } \
-    if (c->activation == CK_RELU) UNROLL for (int i = 0; i < ROWS * N; i++) acc[i] = activated(acc[i], CK_RELU); \
+    if (c->activation == CK_RELU) UNROLL for (int i = 0; i < POINTS * N; i++) acc[i] = activated(acc[i], CK_RELU); \
     if (c->residual) { \
         const int64_t there = c->residual - c->output; \
-        UNROLL for (int i = 0; i < ROWS; i++) \
+        UNROLL for (int i = 0; i < POINTS; i++) \
             UNROLL for (int v = 0; v < N; v++) acc[i * N + v] = acc[i * N + v] + load(targets[i] + there + lane + v * WIDTH); \
-        if (c->residualActivation == CK_RELU) UNROLL for (int i = 0; i < ROWS * N; i++) acc[i] = activated(acc[i], CK_RELU); \
+        if (c->residualActivation == CK_RELU) UNROLL for (int i = 0; i < POINTS * N; i++) acc[i] = activated(acc[i], CK_RELU); \
     }
 
 /// Stores a tile. The copy lets the compiler keep `acc` in registers, whatever comes after.
-#define WRITE_TILE(N) \
+#define WRITE_TILE(POINTS, N) \
     int64_t lane = (int64_t)panel * CK_PANEL; \
-    if (count == ROWS && (!c->hasEpilogue || isAffine(c))) { \
-        if (c->hasEpilogue) { FINISH_AFFINE(N) } \
+    if (count == POINTS && (!c->hasEpilogue || isAffine(c))) { \
+        if (c->hasEpilogue) { FINISH_AFFINE(POINTS, N) } \
         if (c->streams) { \
-            UNROLL for (int i = 0; i < ROWS; i++) \
+            UNROLL for (int i = 0; i < POINTS; i++) \
                 UNROLL for (int v = 0; v < N; v++) stream(targets[i] + lane + v * WIDTH, acc[i * N + v]); \
         } else { \
-            UNROLL for (int i = 0; i < ROWS; i++) \
+            UNROLL for (int i = 0; i < POINTS; i++) \
                 UNROLL for (int v = 0; v < N; v++) store(targets[i] + lane + v * WIDTH, acc[i * N + v]); \
         } \
     } else { \
-        vf finished[ROWS * N]; \
-        UNROLL for (int i = 0; i < ROWS * N; i++) finished[i] = acc[i]; \
-        finishTile(c, targets, count, lane, finished, N); \
+        vf finished[POINTS * N]; \
+        UNROLL for (int i = 0; i < POINTS * N; i++) finished[i] = acc[i]; \
+        if (isSwish(c)) finishSwish(c, targets, count, lane, finished, N); \
+        else finishTile(c, targets, count, lane, finished, N); \
     }
 
+/// `ahead` is asked for on the way, `pace` floats with each input channel: memory gives them while the sums go on.
 #define DENSE_TILE(NAME, PANELS) \
-static void NAME(const CKConvolution *c, const float *const *rows, float *const *targets, int count, int32_t panel) { \
+static void NAME(const CKConvolution *c, const float *const *rows, float *const *targets, int count, int32_t panel, const float *ahead, int64_t pace) { \
     enum { N = PANELS * VECTORS }; \
     vf acc[ROWS * N]; \
     UNROLL for (int i = 0; i < ROWS * N; i++) acc[i] = splat(0); \
@@ -76,6 +91,7 @@ static void NAME(const CKConvolution *c, const float *const *rows, float *const 
         const float *row[ROWS]; \
         UNROLL for (int i = 0; i < ROWS; i++) row[i] = rows[t * ROWS + i] + block; \
         for (int64_t k = 0; k < channels; k++) { \
+            __builtin_prefetch(ahead + k * pace); \
             vf b[N]; \
             UNROLL for (int p = 0; p < PANELS; p++) \
                 UNROLL for (int v = 0; v < VECTORS; v++) b[p * VECTORS + v] = load(w + p * panelStride + k * CK_PANEL + v * WIDTH); \
@@ -85,7 +101,7 @@ static void NAME(const CKConvolution *c, const float *const *rows, float *const 
             } \
         } \
     } \
-    WRITE_TILE(N) \
+    WRITE_TILE(ROWS, N) \
 }
 
 DENSE_TILE(denseTile1, 1)
@@ -134,7 +150,7 @@ static void NAME(const CKConvolution *c, const float *packed, const float *const
             } \
             UNROLL for (int i = 0; i < STRIP; i++) acc[(strip + i) * VECTORS + v] = sums[i]; \
         } \
-    WRITE_TILE(VECTORS) \
+    WRITE_TILE(ROWS, VECTORS) \
 }
 
 GROUP_TILE(groupTile4, 4, EACH_OF_4)
@@ -146,21 +162,6 @@ static void packGroups(const CKConvolution *c, int32_t panel, float *packed) {
         for (int32_t j = 0; j < c->group; j++)
             for (int32_t lane = 0; lane < CK_PANEL; lane++)
                 *packed++ = c->weights[panel * c->panelStride + c->taps[t].weights + (lane / c->group * c->group + j) * CK_PANEL + lane];
-}
-
-static void depthwiseTile(const CKConvolution *c, const float *const *rows, float *const *targets, int count, int32_t panel) {
-    const float *panelWeights = c->weights + panel * c->panelStride;
-    vf acc[ROWS * VECTORS];
-    UNROLL for (int i = 0; i < ROWS * VECTORS; i++) acc[i] = splat(0);
-    for (int32_t t = 0; t < c->tapCount; t++) {
-        vf w[VECTORS];
-        UNROLL for (int v = 0; v < VECTORS; v++) w[v] = load(panelWeights + c->taps[t].weights + v * WIDTH);
-        UNROLL for (int i = 0; i < ROWS; i++) {
-            const float *x = rows[t * ROWS + i] + (int64_t)panel * CK_PANEL;
-            UNROLL for (int v = 0; v < VECTORS; v++) acc[i * VECTORS + v] = vfma(load(x + v * WIDTH), w[v], acc[i * VECTORS + v]);
-        }
-    }
-    WRITE_TILE(VECTORS)
 }
 
 enum { MAX_TAPS = 64 };
@@ -184,37 +185,57 @@ static Reach reach(const CKConvolution *c) {
     return r;
 }
 
-/// Where the tile that starts at `pixel` reads and writes; points past the end read zeros and are not written.
-static int tileAddresses(const CKConvolution *c, const Reach *r, int64_t pixel, int64_t end, const float **rows, float **targets) {
-    int count = end - pixel < ROWS ? (int)(end - pixel) : ROWS;
+/// A grid point, to go from one to the next without divisions.
+typedef struct {
+    int64_t image;
+    int32_t a, b;
+} Point;
+
+INLINE Point pointOf(const CKConvolution *c, int64_t pixel) {
     const int64_t grid = (int64_t)c->gridHeight * c->gridWidth;
-    int64_t image = pixel / grid;
-    int32_t a = (int32_t)(pixel % grid / c->gridWidth), b = (int32_t)(pixel % grid % c->gridWidth);
-    for (int i = 0; i < count; i++) {
-        targets[i] = c->output + image * c->outputImageStride + a * c->outputRowStride + b * c->outputPixelStride;
-        int32_t y = a * c->step, x = b * c->step;
-        const float *base = c->input + image * c->inputImageStride + y * c->inputRowStride + x * c->inputPixelStride;
-        if (y + r->top >= 0 && y + r->bottom < c->inputHeight && x + r->left >= 0 && x + r->right < c->inputWidth) {
-            for (int32_t t = 0; t < c->tapCount; t++) rows[t * ROWS + i] = base + r->offsets[t];
-        } else {
-            for (int32_t t = 0; t < c->tapCount; t++) {
-                int32_t row = y + c->taps[t].row, column = x + c->taps[t].column;
-                int inside = row >= 0 && row < c->inputHeight && column >= 0 && column < c->inputWidth;
-                rows[t * ROWS + i] = inside ? base + r->offsets[t] : c->zeros;
-            }
-        }
-        if (++b == c->gridWidth) {
-            b = 0;
-            if (++a == c->gridHeight) { a = 0; image++; }
-        }
-    }
-    for (int i = count; i < ROWS; i++)
-        for (int32_t t = 0; t < c->tapCount; t++) rows[t * ROWS + i] = c->zeros;
-    return count;
+    return (Point){pixel / grid, (int32_t)(pixel % grid / c->gridWidth), (int32_t)(pixel % grid % c->gridWidth)};
 }
 
-/// Depthwise tiles and those of groups read narrow columns of wide pixels. What the next tile is the first to read is asked for in
-/// one run, a piece with each panel of this one.
+/// Where the tile of the next `count` points reads and writes; points past the end read zeros and are not written.
+static void tileAddresses(const CKConvolution *c, const Reach *r, Point *next, int count, const float **rows, float **targets) {
+    Point at = *next;
+    const int isPoint = c->tapCount == 1 && c->taps[0].row == 0 && c->taps[0].column == 0 && (c->gridHeight - 1) * c->step < c->inputHeight
+        && (c->gridWidth - 1) * c->step < c->inputWidth;
+    for (int i = 0; i < count;) {
+        // The points up to the end of the row.
+        const int end = c->gridWidth - at.b < count - i ? i + c->gridWidth - at.b : count;
+        const int32_t y = at.a * c->step;
+        int32_t x = at.b * c->step;
+        const float *base = c->input + at.image * c->inputImageStride + y * c->inputRowStride + x * c->inputPixelStride;
+        float *target = c->output + at.image * c->outputImageStride + at.a * c->outputRowStride + at.b * c->outputPixelStride;
+        const int rowsInside = y + r->top >= 0 && y + r->bottom < c->inputHeight;
+        at.b += end - i;
+        for (; i < end; i++, x += c->step, base += c->step * c->inputPixelStride, target += c->outputPixelStride) {
+            targets[i] = target;
+            if (isPoint) {
+                rows[i] = base;
+            } else if (rowsInside && x + r->left >= 0 && x + r->right < c->inputWidth) {
+                for (int32_t t = 0; t < c->tapCount; t++) rows[t * ROWS + i] = base + r->offsets[t];
+            } else {
+                for (int32_t t = 0; t < c->tapCount; t++) {
+                    int32_t row = y + c->taps[t].row, column = x + c->taps[t].column;
+                    int inside = row >= 0 && row < c->inputHeight && column >= 0 && column < c->inputWidth;
+                    rows[t * ROWS + i] = inside ? base + r->offsets[t] : c->zeros;
+                }
+            }
+        }
+        if (at.b == c->gridWidth) {
+            at.b = 0;
+            if (++at.a == c->gridHeight) { at.a = 0; at.image++; }
+        }
+    }
+    *next = at;
+    for (int i = count; i < ROWS; i++)
+        for (int32_t t = 0; t < c->tapCount; t++) rows[t * ROWS + i] = c->zeros;
+}
+
+/// Tiles of groups read narrow columns of wide pixels. What the next tile is the first to read is asked for in one run, a piece with
+/// each panel of this one.
 static void prefetchPiece(const CKConvolution *c, const Reach *r, int64_t pixel, int32_t panel) {
     const int64_t grid = (int64_t)c->gridHeight * c->gridWidth;
     const int64_t row = pixel % grid / c->gridWidth * c->step + r->bottom, column = pixel % grid % c->gridWidth * c->step + r->right;
@@ -228,7 +249,7 @@ enum { PAGE = 1024, MOST_SPREAD = 2 * PAGE };  // floats
 /// Whether a tile's pixels lie multiples of 4096 bytes apart. They would meet in one set of the first-level cache, which holds
 /// fewer than a tile has.
 INLINE int meetInCache(const CKConvolution *c) {
-    return c->tapCount == 1 && c->channels && !c->group && c->inputPixelStride % PAGE == 0 && c->channels <= MOST_SPREAD && c->channels == c->inputPixelStride;
+    return c->tapCount == 1 && c->inputPixelStride % PAGE == 0 && c->channels <= MOST_SPREAD && c->channels == c->inputPixelStride;
 }
 
 /// Copies a tile's pixels to where they do not meet.
@@ -239,9 +260,12 @@ static void spread(const CKConvolution *c, const float **rows, float *copies) {
     }
 }
 
+#include "depthwise.h"
+
 enum { PACKED_PANELS = 16, PACKED_TAPS = 9 };
 
 static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, int32_t panel0, int32_t panel1) {
+    if (!c->channels) return depthwise(c, pixel0, pixel1, panel0, panel1);
     float packed[PACKED_PANELS][PACKED_TAPS * 8 * CK_PANEL];
     if (c->group) {
         for (; panel1 - panel0 > PACKED_PANELS; panel0 += PACKED_PANELS) convolution(c, pixel0, pixel1, panel0, panel0 + PACKED_PANELS);
@@ -251,33 +275,31 @@ static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, 
     float *targets[BLOCK][ROWS];
     int counts[BLOCK];
     const Reach r = reach(c);
+    Point next = pointOf(c, pixel0);
     float copies[ROWS * (MOST_SPREAD + CK_PANEL)];
     const int spreads = meetInCache(c);
     // Few weights stay in the cache while one tile goes through all panels; of many, a panel serves several tiles, if these are not copied.
     const int together = spreads || (panel1 - panel0) * c->panelStride <= SMALL_WEIGHTS ? 1 : BLOCK;
     // A 1x1 convolution reads pixels one after the other: the next tiles' are asked for a piece with each tile of these.
-    const int isRun = c->tapCount == 1 && c->step == 1 && c->channels && !c->group;
+    const int isRun = c->tapCount == 1 && c->step == 1 && !c->group;
     const int64_t run = (int64_t)together * ROWS * c->inputPixelStride, pieces = (int64_t)together * ((panel1 - panel0 + PAIR - 1) / PAIR);
-    const int64_t piece = (run / pieces + CK_PANEL - 1) / CK_PANEL * CK_PANEL;
+    const int64_t piece = isRun ? (run / pieces + CK_PANEL - 1) / CK_PANEL * CK_PANEL : 0, pace = (piece + c->channels - 1) / c->channels;
     for (int64_t first = pixel0; first < pixel1; first += together * ROWS) {
         int tiles = 0;
-        const float *ahead = c->input + (first + together * ROWS) * c->inputPixelStride;
-        for (int64_t pixel = first; pixel < pixel1 && tiles < together; pixel += ROWS, tiles++)
-            counts[tiles] = tileAddresses(c, &r, pixel, pixel1, rows[tiles], targets[tiles]);
+        const float *ahead = c->origin ? c->origin + first * c->inputPixelStride : c->input + (first + together * ROWS) * c->inputPixelStride;
+        for (int64_t pixel = first; pixel < pixel1 && tiles < together; pixel += ROWS, tiles++) {
+            counts[tiles] = pixel1 - pixel < ROWS ? (int)(pixel1 - pixel) : ROWS;
+            tileAddresses(c, &r, &next, counts[tiles], rows[tiles], targets[tiles]);
+        }
         if (spreads) spread(c, rows[0], copies);
         for (int32_t panel = panel0; panel < panel1;) {
             int32_t left = panel1 - panel, inBlock = c->panelsPerBlock - panel % c->panelsPerBlock;
-            int width = PAIR == 2 && c->channels && left >= 2 && inBlock >= 2 ? 2 : 1;
+            int width = PAIR == 2 && left >= 2 && inBlock >= 2 ? 2 : 1;
             for (int tile = 0; tile < tiles; tile++) {
-                if (isRun) {
-                    prefetch(ahead, piece);
-                    ahead += piece;
-                }
-                if (c->group || !c->channels) prefetchPiece(c, &r, first + together * ROWS, panel);
+                if (c->group) prefetchPiece(c, &r, first + together * ROWS, panel);
                 if (c->group) (c->group == 4 ? groupTile4 : groupTile8)(c, packed[panel - panel0], rows[tile], targets[tile], counts[tile], panel);
-                else if (!c->channels) depthwiseTile(c, rows[tile], targets[tile], counts[tile], panel);
-                else if (width == PAIR) WIDE_TILE(c, rows[tile], targets[tile], counts[tile], panel);
-                else denseTile1(c, rows[tile], targets[tile], counts[tile], panel);
+                else (width == PAIR ? WIDE_TILE : denseTile1)(c, rows[tile], targets[tile], counts[tile], panel, ahead, pace);
+                ahead += piece;
             }
             panel += width;
         }

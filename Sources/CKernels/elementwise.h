@@ -105,11 +105,11 @@ INLINE void averageRun(const CKFusion *f, const float *x, int64_t pixels, int64_
     UNROLL for (int v = 0; v < n; v++) storeDouble(sums + v * WIDTH, sum[v]);
 }
 
-static void average(const CKFusion *f, int64_t image, int64_t lane0, int64_t lane1, double *sums, float *means) {
-    const float *x = f->x + image * f->pixels * f->stride;
-    BY_KIND(f, FOR_CHUNKS(f->pixels, f->stride,
-        FOR_RUNS(lane0, lane1, averageRun(f, x + start * f->stride + lane, count, lane, sums + lane, start == 0, KIND, N))))
-    for (int64_t lane = lane0; lane < lane1; lane += WIDTH) store(means + lane, narrow(loadDouble(sums + lane) / widen(splat((float)f->pixels))));
+static void averageSums(const CKFusion *f, int64_t pixel0, int64_t pixel1, int64_t lane0, int64_t lane1, double *sums) {
+    const float *x = f->x + pixel0 * f->stride;
+    const int begins = pixel0 % f->pixels == 0;
+    BY_KIND(f, FOR_CHUNKS(pixel1 - pixel0, f->stride,
+        FOR_RUNS(lane0, lane1, averageRun(f, x + start * f->stride + lane, count, lane, sums + lane, begins && start == 0, KIND, N))))
 }
 
 /// The gradient of y, multiplied with outer's derivative where that is still to be done.

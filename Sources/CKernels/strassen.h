@@ -9,7 +9,7 @@ enum { AHEAD = 32 * CK_PANEL };  // floats of weights that are asked for in adva
 #define COPY(TO, FROM) UNROLL for (int i = 0; i < SIZE; i++) (TO)[i] = (FROM)[i];
 
 /// Stores a tile for the first or second pixels of its pairs.
-#define WRITE_HALF(N, PIXEL) { float *const *targets = pairTargets[PIXEL]; const int count = counts[PIXEL]; WRITE_TILE(N) }
+#define WRITE_HALF(N, PIXEL) { float *const *targets = pairTargets[PIXEL]; const int count = counts[PIXEL]; WRITE_TILE(ROWS, N) }
 
 // ROWS pairs of pixels x up to PAIR panels of each half. The products follow each other in the registers, each starting from what
 // its sum holds already; `x` has their left sides, PRODUCTS rows of `pieceStride` for each pair.

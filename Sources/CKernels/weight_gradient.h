@@ -19,9 +19,16 @@ static void pointAddresses(const CKConvolution *g, const CKTap *tap, int64_t poi
     }
 }
 
+/// What to ask for on the way, a little with each point: `count` floats a point, and whether the output's gradient of the next points.
+typedef struct {
+    const float *input;
+    int64_t count;
+    int32_t gradient;
+} Ahead;
+
 // A tile of CHANNELS input channels x PANELS output panels; `fresh` starts from zero instead of from what `sums` holds.
 #define GRADIENT_TILE(NAME, CHANNELS, PANELS) \
-static void NAME(const float *const *x, int64_t offset, const float *dy, int64_t dyStride, int64_t count, float *sums, int64_t panelStride, int fresh) { \
+static void NAME(const float *const *x, int64_t offset, const float *dy, int64_t dyStride, int64_t count, float *sums, int64_t panelStride, int fresh, Ahead ahead) { \
     enum { N = PANELS * VECTORS }; \
     vf acc[CHANNELS * N]; \
     if (fresh) { \
@@ -31,7 +38,10 @@ static void NAME(const float *const *x, int64_t offset, const float *dy, int64_t
             UNROLL for (int p = 0; p < PANELS; p++) \
                 UNROLL for (int v = 0; v < VECTORS; v++) acc[i * N + p * VECTORS + v] = load(sums + p * panelStride + i * CK_PANEL + v * WIDTH); \
     } \
+    const float *later = dy + (ahead.gradient ? POINTS * dyStride : 0); \
     for (int64_t n = 0; n < count; n++) { \
+        __builtin_prefetch(ahead.input + n * ahead.count); \
+        UNROLL for (int p = 0; p < PANELS; p++) __builtin_prefetch(later + n * dyStride + p * CK_PANEL); \
         const float *xn = x[n] + offset; \
         vf d[N]; \
         UNROLL for (int v = 0; v < N; v++) d[v] = load(dy + n * dyStride + v * WIDTH); \
@@ -59,19 +69,19 @@ GRADIENT_TILE(gradientTileFour2, 4, 2)
 #endif
 
 /// A tile of at most `left` channels and `width` panels; returns how many channels it took.
-static int gradientTile(const float *const *x, int64_t offset, int64_t left, const float *dy, int64_t dyStride, int64_t count, int width, float *sums, int64_t panelStride, int fresh) {
+static int gradientTile(const float *const *x, int64_t offset, int64_t left, const float *dy, int64_t dyStride, int64_t count, int width, float *sums, int64_t panelStride, int fresh, Ahead ahead) {
 #if PAIR == 2
     if (width == 2) {
-        if (left >= ROWS) { gradientTileRows2(x, offset, dy, dyStride, count, sums, panelStride, fresh); return ROWS; }
-        if (left >= 4) { gradientTileFour2(x, offset, dy, dyStride, count, sums, panelStride, fresh); return 4; }
-        gradientTileOne2(x, offset, dy, dyStride, count, sums, panelStride, fresh);
+        if (left >= ROWS) { gradientTileRows2(x, offset, dy, dyStride, count, sums, panelStride, fresh, ahead); return ROWS; }
+        if (left >= 4) { gradientTileFour2(x, offset, dy, dyStride, count, sums, panelStride, fresh, ahead); return 4; }
+        gradientTileOne2(x, offset, dy, dyStride, count, sums, panelStride, fresh, ahead);
         return 1;
     }
-    if (left < ROWS && left >= 4) { gradientTileFour1(x, offset, dy, dyStride, count, sums, panelStride, fresh); return 4; }
+    if (left < ROWS && left >= 4) { gradientTileFour1(x, offset, dy, dyStride, count, sums, panelStride, fresh, ahead); return 4; }
 #endif
     (void)width;
-    if (left >= ROWS) { gradientTileRows1(x, offset, dy, dyStride, count, sums, panelStride, fresh); return ROWS; }
-    gradientTileOne1(x, offset, dy, dyStride, count, sums, panelStride, fresh);
+    if (left >= ROWS) { gradientTileRows1(x, offset, dy, dyStride, count, sums, panelStride, fresh, ahead); return ROWS; }
+    gradientTileOne1(x, offset, dy, dyStride, count, sums, panelStride, fresh, ahead);
     return 1;
 }
 
@@ -80,14 +90,13 @@ INLINE int gradientWidth(const CKConvolution *g, int32_t panel, int32_t end) {
     return PAIR == 2 && g->channels && !g->group && end - panel >= 2 && g->panelsPerBlock - panel % g->panelsPerBlock >= 2 ? 2 : 1;
 }
 
-/// - ahead: a run of `aheadCount` floats to ask for meanwhile.
-static void gradientPanels(const CKConvolution *g, const float *const *x, const float *dy, int64_t count, int32_t panel, int width, float *sums, int fresh, const float *ahead, int64_t aheadCount) {
+/// - next: a run of `nextCount` floats to ask for meanwhile, beside the output's gradient of the next points; NULL for nothing.
+static void gradientPanels(const CKConvolution *g, const float *const *x, const float *dy, int64_t count, int32_t panel, int width, float *sums, int fresh, const float *next, int64_t nextCount) {
     const int64_t block = (int64_t)(panel / g->panelsPerBlock) * g->channels;
-    const int64_t piece = aheadCount * ROWS / g->channels;
-    for (int64_t k = 0; k < g->channels; ahead += piece) {
-        if (piece) prefetch(ahead, piece);
-        k += gradientTile(x, block + k, g->channels - k, dy, g->outputPixelStride, count, width, sums + k * CK_PANEL, g->panelStride, fresh);
-    }
+    const int64_t piece = nextCount * ROWS / g->channels;
+    Ahead ahead = {.input = next ? next : dy, .count = (piece + POINTS - 1) / POINTS, .gradient = next != NULL};
+    for (int64_t k = 0; k < g->channels; ahead.input += piece, ahead.gradient = 0)
+        k += gradientTile(x, block + k, g->channels - k, dy, g->outputPixelStride, count, width, sums + k * CK_PANEL, g->panelStride, fresh, ahead);
 }
 
 /// Depthwise: the taps' chains of one panel run side by side, up to 9 at once.
@@ -196,7 +205,7 @@ static int gradientTreeTile(const float *const *x, int64_t offset, int64_t left,
     int64_t start = 0;
     for (int32_t grain = 0; grain < grains; grain++) {
         const int64_t end = ends[grain] * grid;
-        taken = gradientTile(x + start, offset, left, dy + start * dyStride, dyStride, end - start, width, stack[height], ROWS * CK_PANEL, 1);
+        taken = gradientTile(x + start, offset, left, dy + start * dyStride, dyStride, end - start, width, stack[height], ROWS * CK_PANEL, 1, (Ahead){.input = dy});
         start = end;
         height++;
         // Two sums of as many grains are added at once; after the last, all that wait.

@@ -108,8 +108,8 @@ static void winograd(const CKConvolution *c, int64_t tile0, int64_t tile1, int32
                         rows[i] = workspace + position * inputStride + (n + i) * c->inputPixelStride;
                         targets[i] = products + position * productStride + (n + i) * width;
                     }
-                    if (pair) WIDE_TILE(&product, rows, targets, ROWS, 0);
-                    else denseTile1(&product, rows, targets, ROWS, 0);
+                    if (pair) WIDE_TILE(&product, rows, targets, ROWS, 0, rows[0], 0);
+                    else denseTile1(&product, rows, targets, ROWS, 0, rows[0], 0);
                 }
             }
             storeOutputs(c, first, count, products, productStride, pair ? width : CK_PANEL, (int64_t)panel * CK_PANEL);

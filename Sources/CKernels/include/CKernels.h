@@ -29,6 +29,8 @@ typedef struct {
 /// forward pass, with the output's gradient where the output was.
 typedef struct {
     const float *input;
+    /// What is read next from memory while the first input pixel is read, and so on; NULL for the input's own next pixels.
+    const float *origin;
     int64_t inputImageStride, inputRowStride, inputPixelStride;
     int32_t inputHeight, inputWidth;
     float *output;
@@ -143,8 +145,9 @@ typedef struct {
     /// Chain of x and of x*x per channel, in double, over `pixels` pixels, for the channels [lane0, lane1).
     void (*channelSums)(const float *x, int64_t pixels, int64_t stride, int64_t lane0, int64_t lane1, double *sum, double *squares);
     void (*fuse)(const CKFusion *, int64_t pixel0, int64_t pixel1);
-    /// Means over an image's pixels of activation(fma(x, scale, shift)), for the channels [lane0, lane1); `sums` is for the sums.
-    void (*average)(const CKFusion *, int64_t image, int64_t lane0, int64_t lane1, double *sums, float *means);
+    /// Chains over the pixels [pixel0, pixel1) of one image of activation(fma(x, scale, shift)), for the channels [lane0, lane1), in
+    /// double; an image's first pixel begins them.
+    void (*averageSums)(const CKFusion *, int64_t pixel0, int64_t pixel1, int64_t lane0, int64_t lane1, double *sums);
     /// Chains over an image's pixels of the gradient of the factors; `sums` is for the sums.
     void (*factorGradient)(const CKFusion *, int64_t image, int64_t lane0, int64_t lane1, double *sums, float *gradient);
     /// Chains of dz and of dz * (x - mean) over images, in double; dz is the gradient before the activation.

@@ -108,10 +108,10 @@ final class Scratch {
         var gains = 0
         var zeros = 0
 
-        init(graph: Graph, capacity: Int, grains: Int, training: Bool, workers: Int) {
+        init(graph: Graph, fusions: Fusions, capacity: Int, grains: Int, training: Bool, workers: Int) {
             let widest = graph.shapes.map(\.stride).max() ?? 16
-            // Two doubles per channel and grain; or one per channel and worker.
-            channels = max(4 * widest * max(grains, 1), 2 * widest * workers)
+            // Two doubles per channel and grain; or one per channel and worker; or one per channel and image.
+            channels = 2 * widest * max(2 * grains, workers, capacity)
             gains = capacity
             zeros = widest + 64
             for node in graph.nodes {
@@ -123,6 +123,9 @@ final class Scratch {
                 case .strassen:
                     let channels = training ? max(g.inputChannels, g.outputChannels) : g.inputChannels
                     worker = max(worker, Int(ck_strassen_workspace(Int32(channels))))
+                }
+                if fusions.passing.contains(node.inputs[0]) {
+                    worker = max(worker, Bands(g, input: graph.shapes[node.inputs[0]]).count)
                 }
                 guard training else { continue }
                 transformed = max(transformed, convolution.transformedWeights)
@@ -140,8 +143,8 @@ final class Scratch {
                     if convolution.packsPoints {
                         let points = min(capacity, Int(CK_TREE_POINTS) / pixels) * pixels
                         packed = max(packed, points * ((g.inputChannels + 11) / 12 * 12))
+                        worker = max(worker, 2 * 16 * Int(CK_TREE_POINTS))
                     }
-                    worker = max(worker, 2 * 16 * Int(CK_TREE_POINTS))
                 }
                 if convolution.method == .winograd {
                     worker = max(worker, workspace(g.outputPanels, 2), workspace(g.inputPanels, work.panels))
@@ -185,8 +188,9 @@ final class Scratch {
         return levels
     }
 
-    init(graph: Graph, capacity: Int, grains: Int, training: Bool, workers: Int) {
-        let sizes = Sizes(graph: graph, capacity: capacity, grains: grains, training: training, workers: workers)
+    init(graph: Graph, fusions: Fusions, capacity: Int, grains: Int, training: Bool, workers: Int) {
+        let sizes = Sizes(
+            graph: graph, fusions: fusions, capacity: capacity, grains: grains, training: training, workers: workers)
         transposed = FloatBuffer(count: sizes.transposed)
         transformed = FloatBuffer(count: sizes.transformed)
         partials = FloatBuffer(count: sizes.partials)

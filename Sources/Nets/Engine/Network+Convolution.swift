@@ -5,22 +5,30 @@ extension Network {
     func convolve(_ index: Int, _ convolution: Convolution) {
         let node = graph.nodes[index]
         if usesOpenBLAS(convolution) { return multiplyForward(index, convolution) }
-        let g = convolution.geometry
+        if schedule.fusions.passing.contains(node.inputs[0]) { return convolveInBands(index) }
+        let panels = convolution.geometry.outputPanels
         layers[index].taps.withUnsafeBufferPointer { taps in
-            var arguments = describe(node, taps)
-            let fusion = absorbed(by: index)
-            arguments.output = value(fusion?.output ?? node.output)
-            arguments.weights = UnsafePointer(parameter(convolution.weight))
-            arguments.bias = convolution.bias.map { UnsafePointer(parameter($0)) }
-            arguments.hasEpilogue = convolution.bias == nil ? 0 : 1
-            if let fusion { absorb(fusion, into: &arguments) }
-            arguments.streams = streams(node.output)
+            var arguments = describeForward(index, taps)
             if training {
-                run(&arguments, by: convolution.method, panels: g.outputPanels)
+                run(&arguments, by: convolution.method, panels: panels)
             } else {
-                multiply(&arguments, by: convolution.method, panels: g.outputPanels, layers[index].weights.base)
+                multiply(&arguments, by: convolution.method, panels: panels, layers[index].weights.base)
             }
         }
+    }
+
+    /// All that the forward pass's kernels need.
+    func describeForward(_ index: Int, _ taps: UnsafeBufferPointer<CKTap>) -> CKConvolution {
+        let node = graph.nodes[index]
+        var arguments = describe(node, taps)
+        let fusion = absorbed(by: index)
+        arguments.output = value(fusion?.output ?? node.output)
+        arguments.weights = UnsafePointer(parameter(node.convolution.weight))
+        arguments.bias = node.convolution.bias.map { UnsafePointer(parameter($0)) }
+        arguments.hasEpilogue = arguments.bias == nil ? 0 : 1
+        if let fusion { absorb(fusion, into: &arguments) }
+        arguments.streams = streams(node.output)
+        return arguments
     }
 
     /// The forward pass's geometry: what a convolution reads, and its output's place without the address.

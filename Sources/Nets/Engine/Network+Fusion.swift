@@ -18,34 +18,47 @@ extension Network {
 
     /// The global average of a map, or of what a fusion's batch norm makes of it.
     func averagePool(_ node: Graph.Node) {
-        let shape = graph.shapes[node.inputs[0]]
-        let fusion = schedule.fusions.normalised[node.inputs[0]].map { schedule.fusions.all[$0] }
+        let map = node.inputs[0]
+        let shape = graph.shapes[map]
+        if !hasSummed(map) { sumPixels(map) }
+        let means = value(node.output)
+        let sums = scratch.doubles
+        for i in 0..<images * shape.stride { means[i] = Float(sums[i] / Double(shape.pixels)) }
+    }
+
+    /// Sums up each channel of each image, into the channel sums.
+    private func sumPixels(_ map: Graph.Value) {
+        let shape = graph.shapes[map]
+        let fusion = schedule.fusions.normalised[map].map { schedule.fusions.all[$0] }
         var arguments = CKFusion()
-        if let fusion, fusion.output != node.inputs[0], fusion.convolution == nil {
+        if let fusion, fusion.output != map, fusion.convolution == nil {
             arguments = describe(fusion)
             arguments.factors = nil
         } else {
-            arguments.x = UnsafePointer(value(node.inputs[0]))
-            arguments.pixels = Int64(shape.pixels)
-            arguments.stride = Int64(shape.stride)
+            arguments = describe(map)
         }
-        let means = value(node.output)
+        let sums = scratch.doubles
         withUnsafePointer(to: arguments) { arguments in
-            inImagesAndLanes(shape) { image, lanes, sums in
-                kernels.average(
-                    arguments, Int64(image), Int64(lanes.lowerBound), Int64(lanes.upperBound), sums,
-                    means + image * shape.stride)
+            inImagesAndLanes(shape) { image, lanes, _ in
+                kernels.averageSums(
+                    arguments, Int64(image * shape.pixels), Int64((image + 1) * shape.pixels), Int64(lanes.lowerBound),
+                    Int64(lanes.upperBound), sums + image * shape.stride)
             }
         }
     }
 
-    /// What all of a fusion's kernels need.
-    private func describe(_ fusion: Fusion) -> CKFusion {
-        let shape = graph.shapes[fusion.output]
+    /// A map as it is.
+    func describe(_ map: Graph.Value) -> CKFusion {
         var arguments = CKFusion()
-        arguments.x = UnsafePointer(value(fusion.input))
-        arguments.pixels = Int64(shape.pixels)
-        arguments.stride = Int64(shape.stride)
+        arguments.x = UnsafePointer(value(map))
+        arguments.pixels = Int64(graph.shapes[map].pixels)
+        arguments.stride = Int64(graph.shapes[map].stride)
+        return arguments
+    }
+
+    /// What all of a fusion's kernels need.
+    func describe(_ fusion: Fusion) -> CKFusion {
+        var arguments = describe(fusion.input)
         if let index = fusion.norm, case .batchNorm(_, let activation) = graph.nodes[index].operation {
             let numbers = layers[index].normalisation
             arguments.scale = UnsafePointer(numbers.scale)

@@ -75,10 +75,11 @@ extension Network {
         }
     }
 
-    /// Cuts the grid into runs of 96 pixels, eight tiles of the widest kernel, and the panels where those are too few.
+    /// Cuts the grid into runs of pixels, and the panels where those are too few: eight tiles of the widest kernel, or the rows that
+    /// a depthwise kernel takes at a time.
     private func runDirect(_ arguments: CKConvolution, panels: Int) {
         let pixels = images * Int(arguments.gridHeight * arguments.gridWidth)
-        let unit = 96
+        let unit = arguments.channels == 0 ? 4 * Int(arguments.gridWidth) : 96
         let wanted = pool.threads * 4
         let runs = min((pixels + unit - 1) / unit, wanted * 4)
         let length = ((pixels + unit - 1) / unit + runs - 1) / runs * unit
@@ -97,11 +98,10 @@ extension Network {
         }
     }
 
-    /// Cuts tiles or pairs into runs of a multiple of 12, which every kernel's rows divide.
-    private func inRuns(
-        of count: Int, _ body: (_ run: Range<Int>, _ workspace: UnsafeMutablePointer<Float>) -> Void
+    /// Cuts pixels, tiles or pairs into runs of a multiple of 12, which every kernel's rows divide.
+    func inRuns(
+        of count: Int, unit: Int = 12, _ body: (_ run: Range<Int>, _ workspace: UnsafeMutablePointer<Float>) -> Void
     ) {
-        let unit = 12
         let runs = min((count + unit - 1) / unit, pool.threads * 16)
         let length = ((count + unit - 1) / unit + runs - 1) / runs * unit
         pool.run((count + length - 1) / length) { task, worker in

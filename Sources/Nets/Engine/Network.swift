@@ -64,7 +64,9 @@ final class Network {
         layers = graph.nodes.map { Layer(node: $0, graph: graph, keepsWeights: keepsWeights) }
         image = FloatBuffer(count: capacity * Network.imageStride(graph))
         gradients = FloatBuffer(count: training ? graph.parameters.count : 0)
-        scratch = Scratch(graph: graph, capacity: capacity, grains: grains, training: training, workers: pool.threads)
+        scratch = Scratch(
+            graph: graph, fusions: schedule.fusions, capacity: capacity, grains: grains, training: training,
+            workers: pool.threads)
         transformWeights()
     }
 
@@ -72,7 +74,8 @@ final class Network {
     static func plannedBytes(graph: Graph, capacity: Int, grains: Int = 8, training: Bool, workers: Int) -> Int {
         let schedule = Schedule(graph: graph, batch: capacity, training: training, absorbing: !training)
         let scratch = Scratch.Sizes(
-            graph: graph, capacity: capacity, grains: grains, training: training, workers: workers)
+            graph: graph, fusions: schedule.fusions, capacity: capacity, grains: grains, training: training,
+            workers: workers)
         let kept = training ? 0 : graph.convolutions.reduce(0) { $0 + $1.transformedWeights }
         return 4
             * (schedule.count + kept + capacity * imageStride(graph) + (training ? graph.parameters.count : 0)

@@ -33,6 +33,9 @@ struct Fusions {
     private(set) var producer: [Graph.Value: Int] = [:]
     /// Indices in `all` by the batch norm's output, for the averages that work it out.
     private(set) var normalised: [Graph.Value: Int] = [:]
+    /// In a network for prediction, values that one convolution alone reads and that it has made for it a band at a time: they are
+    /// never stored as a whole.
+    private(set) var passing: Set<Graph.Value> = []
 
     /// - Parameter training: without it, convolutions take in what follows them.
     init(graph: Graph, training: Bool) {
@@ -78,6 +81,23 @@ struct Fusions {
             else { continue }
             all[index].convolution = norm - 1
         }
+        passing = Set(all.filter { passes($0, graph, readers[$0.output]) }.map(\.output))
+    }
+
+    /// Whether a fusion's output is best made band by band: squeeze-excite's scaled map before a 1x1 convolution, and a 1x1
+    /// convolution's wide map before one that keeps its channels apart.
+    private func passes(_ fusion: Fusion, _ graph: Graph, _ readers: [Int]) -> Bool {
+        guard readers.count == 1, case .convolution(let next) = graph.nodes[readers[0]].operation,
+            next.method == .direct
+        else { return false }
+        let g = next.geometry
+        guard let convolution = fusion.convolution else {
+            return fusion.scale == fusion.first && fusion.last == fusion.first && g.taps == 1 && g.stride == 1
+        }
+        let own = graph.nodes[convolution].convolution
+        return own.method == .direct && own.geometry.taps == 1 && own.geometry.stride == 1 && own.geometry.groups == 1
+            && fusion.residual == nil && (g.isDepthwise || g.hasWidenedGroups)
+            && graph.shapes[fusion.output].pixels >= Bands.leastPixels
     }
 
     /// The fusion that ends in a value and can go on.

@@ -121,14 +121,15 @@ struct Schedule {
             for (index, node) in graph.nodes.enumerated() {
                 if let owner = fusions.owner[index] {
                     let fusion = fusions.all[owner]
-                    guard fusion.convolution == nil else { continue }
+                    guard fusion.convolution == nil, !fusions.passing.contains(fusion.output) else { continue }
                     if index == fusion.norm { add(.statistics(owner), reading: [fusion.input]) }
                     if index == fusion.last { fuse(owner) }
                 } else if let absorbed = fusions.all.first(where: { $0.convolution == index }) {
-                    add(.forward(index), reading: node.inputs + [absorbed.residual].compactMap(\.self))
+                    if fusions.passing.contains(absorbed.output) { continue }
+                    add(.forward(index), reading: node.inputs.flatMap(made) + [absorbed.residual].compactMap(\.self))
                     write(absorbed.output)
                 } else {
-                    add(.forward(index), reading: node.inputs.map { source(of: $0) })
+                    add(.forward(index), reading: node.inputs.flatMap { made(source(of: $0)) })
                     write(node.output, over: node.operation.isElementwise ? node.inputs : [])
                     guard training, case .maxPool = node.operation else { continue }
                     winnerSlots[index] = arena.add((size(node.output) + 3) / 4, at: steps.count - 1)
@@ -146,6 +147,14 @@ struct Schedule {
         private func source(of value: Graph.Value) -> Graph.Value {
             guard let owner = fusions.normalised[value], fusions.all[owner].output != value else { return value }
             return fusions.all[owner].input
+        }
+
+        /// What a value is made from while it passes by; the value itself if it does not.
+        private func made(_ value: Graph.Value) -> [Graph.Value] {
+            guard fusions.passing.contains(value), let owner = fusions.producer[value] else { return [value] }
+            let fusion = fusions.all[owner]
+            return fusion.convolution.map { graph.nodes[$0].inputs } ?? [fusion.input]
+                + [fusion.factors].compactMap(\.self)
         }
 
         /// A fusion's pass; what it reads has to be there.

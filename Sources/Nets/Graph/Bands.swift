@@ -1,0 +1,42 @@
+/// How a convolution's input is made a band at a time, in a worker's memory: by runs of output panels, which each task takes from
+/// an image's first row to its last.
+struct Bands {
+    /// Output panels of a task.
+    let panels: Int
+    /// Output rows that are worked out at a time.
+    let rows: Int
+    /// Input rows that these read.
+    let inputRows: Int
+    /// Floats from one pixel of a band to the next, and from one row to the next: odd numbers of panels, so that what lies side by
+    /// side does not meet in one set of a cache.
+    let pixelStride: Int
+    let rowStride: Int
+    /// Floats of a band.
+    var count: Int { inputRows * rowStride }
+
+    /// Maps of fewer pixels stay in the caches, and their images would be cut into too small pieces.
+    static let leastPixels = 784
+    /// Pixels of a band that is read point by point: tiles of the widest kernel, which share what they read of the weights.
+    static let run = 96
+    /// What a band should leave room for in a second-level cache.
+    private static let mostFloats = 1 << 17
+
+    init(_ g: ConvolutionGeometry, input: Graph.Shape) {
+        guard g.taps > 1 else {
+            (panels, rows, inputRows) = (g.outputPanels, 1, 1)
+            (pixelStride, rowStride) = (input.stride, Self.run * input.stride)
+            return
+        }
+        // Few rows have little to keep; but tiles need some pixels, of which as few as possible are made for the next band.
+        let enough = (2 * Self.run + input.width * g.stride - 1) / (input.width * g.stride)
+        rows = min(g.outputSize(input.height), (max(enough, 4) + 3) / 4 * 4)
+        inputRows = min(input.height, (rows - 1) * g.stride + g.kernel)
+        let most = max(1, Self.mostFloats / (inputRows * input.width * 16))
+        let parts = (g.outputPanels + most - 1) / most
+        // An even number where there are as many, as kernels take two.
+        let even = (g.outputPanels + parts - 1) / parts
+        panels = even > 1 ? (even + 1) / 2 * 2 : 1
+        pixelStride = (panels | 1) * 16
+        rowStride = (input.width * (panels | 1) | 1) * 16
+    }
+}
