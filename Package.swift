@@ -25,7 +25,7 @@ let package = Package(
                 // A link to golden/demo.json.
                 .embedInCode("Resources/golden/golden-demo.json"),
             ]),
-        .target(name: "Nets", dependencies: ["CKernels", "COpenBLAS"]),
+        .target(name: "Nets", dependencies: ["CKernels"]),
         .target(name: "Metrics"),
         .target(
             name: "Submit",
@@ -41,7 +41,6 @@ let package = Package(
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev", "zlib1g-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
-        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .testTarget(
             name: "ReproTests",
             dependencies: [

@@ -18,7 +18,7 @@ let package = Package(
             ]),
         .target(name: "Submit", dependencies: ["Metrics", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "CFuzzer"),
-        .target(name: "Nets", dependencies: ["CKernels", "COpenBLAS"]),
+        .target(name: "Nets", dependencies: ["CKernels"]),
         .target(name: "Metrics"),
         .target(name: "CKernels", cSettings: [.define("NDEBUG")]),
         .target(
@@ -30,7 +30,6 @@ let package = Package(
         .target(name: "CHash"),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive"),
         .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate"),
-        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas"),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c17,

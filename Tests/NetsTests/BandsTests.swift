@@ -57,7 +57,7 @@ import Testing
         _ = graph.linear("fc", graph.globalAveragePool(x), outputs: 6)
         let weights = Weights(graph: graph)
         weights.initialise(seed: 5)
-        let network = Network(
+        let network = try Network(
             graph: graph, weights: weights, capacity: 2, training: training, pool: ThreadPool(threads: threads),
             kernels: set.kernels)
         for image in 0..<2 {

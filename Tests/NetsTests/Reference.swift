@@ -69,7 +69,7 @@ func referenceNetwork(
     for entry in graph.statistics.entries {
         graph.statistics.set(referenceValues(entry), of: entry, in: weights.statistics)
     }
-    let network = Network(
+    let network = try Network(
         graph: graph, weights: weights, capacity: batch, grains: grains, training: training, pool: pool,
         kernels: try (instructionSet ?? .chosen()).kernels, arithmetic: arithmetic)
     let u = referenceUniform("input/\(batch)x3x\(size)x\(size)", count: batch * 3 * size * size).map { Float($0) }

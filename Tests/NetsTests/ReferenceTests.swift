@@ -113,7 +113,7 @@ import Testing
         let networks = try [Arithmetic.exact, .openblas].map { arithmetic in
             let weights = Weights(graph: graph)
             weights.initialise(seed: 3)
-            let network = Network(
+            let network = try Network(
                 graph: graph, weights: weights, capacity: batch, grains: grains, training: true,
                 pool: ThreadPool(threads: 2), kernels: try InstructionSet.chosen().kernels, arithmetic: arithmetic)
             for image in 0..<batch {

@@ -135,7 +135,7 @@ import Testing
 
         for table in Self.tables {
             for threads in 1...3 {
-                let network = Network(
+                let network = try Network(
                     graph: graph, weights: weights(graph), capacity: batch + 1, grains: grains, training: true,
                     pool: ThreadPool(threads: threads), kernels: ck_kernels(table).pointee)
                 for image in 0..<batch {

@@ -47,7 +47,7 @@ import Testing
         arguments: Backbone.allCases)
     func dependsOnNothingElse(backbone: Backbone) throws {
         func parameters(_ set: InstructionSet, threads: Int) throws -> SafeTensors {
-            let trainer = Trainer(
+            let trainer = try Trainer(
                 settings: Self.settings(backbone), samples: Self.samples, source: Self.source,
                 pool: ThreadPool(threads: threads), instructionSet: set)
             for _ in 0..<3 { _ = try trainer.step() }

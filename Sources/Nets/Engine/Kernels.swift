@@ -46,6 +46,8 @@ public enum Arithmetic: String, CaseIterable, Sendable, Codable {
 /// Why a network cannot be built, loaded or run.
 public enum NetsError: Error, Sendable, CustomStringConvertible {
     case instructionSet(String)
+    /// A library that is not installed: says which and how to get it.
+    case library(String)
     /// Weights that do not fit the backbone: names what is missing, extra or of another shape.
     case weights(String)
     /// A training state that belongs to another run.
@@ -53,7 +55,7 @@ public enum NetsError: Error, Sendable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .instructionSet(let text), .weights(let text), .resume(let text): text
+        case .instructionSet(let text), .library(let text), .weights(let text), .resume(let text): text
         }
     }
 }

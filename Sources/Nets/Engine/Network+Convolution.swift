@@ -4,7 +4,7 @@ import CKernels
 extension Network {
     func convolve(_ index: Int, _ convolution: Convolution) {
         let node = graph.nodes[index]
-        if usesOpenBLAS(convolution) { return multiplyForward(index, convolution) }
+        if let library = openBLAS(for: convolution) { return multiplyForward(index, convolution, library) }
         if schedule.fusions.passing.contains(node.inputs[0]) { return convolveInBands(index) }
         let panels = convolution.geometry.outputPanels
         layers[index].taps.withUnsafeBufferPointer { taps in
@@ -83,7 +83,7 @@ extension Network {
     func dataGradient(_ index: Int) {
         let node = graph.nodes[index]
         let convolution = node.convolution
-        if usesOpenBLAS(convolution) { return multiplyDataGradient(index, convolution) }
+        if let library = openBLAS(for: convolution) { return multiplyDataGradient(index, convolution, library) }
         let g = convolution.geometry
         let input = graph.shapes[node.inputs[0]]
         let output = graph.shapes[node.output]
@@ -146,7 +146,7 @@ extension Network {
         let node = graph.nodes[index]
         let convolution = node.convolution
         if let bias = convolution.bias { biasGradient(of: node.output, into: parameterGradient(bias)) }
-        if usesOpenBLAS(convolution) { return multiplyWeightGradient(index, convolution) }
+        if let library = openBLAS(for: convolution) { return multiplyWeightGradient(index, convolution, library) }
         let g = convolution.geometry
         let target = parameterGradient(convolution.weight)
         layers[index].taps.withUnsafeBufferPointer { taps in
@@ -289,8 +289,8 @@ extension Network {
         for c in 0..<shape.stride { target[c] = Float(sums[c]) }
     }
 
-    private func usesOpenBLAS(_ convolution: Convolution) -> Bool {
-        arithmetic == .openblas && !convolution.geometry.isDepthwise
+    private func openBLAS(for convolution: Convolution) -> OpenBLAS? {
+        convolution.geometry.isDepthwise ? nil : openBLAS
     }
 }
 

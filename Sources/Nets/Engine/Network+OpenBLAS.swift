@@ -1,23 +1,21 @@
-import COpenBLAS
-
 /// `--math openblas`: dense and grouped convolutions as matrix products of the library, image by image.
 ///
 /// An independent check of the kernels and a comparison for benchmarks. The order of its sums is the library's own.
 extension Network {
     /// y = columns(x) * W, block by block.
-    func multiplyForward(_ index: Int, _ convolution: Convolution) {
+    func multiplyForward(_ index: Int, _ convolution: Convolution, _ library: OpenBLAS) {
         let node = graph.nodes[index]
         let g = convolution.geometry
         let output = graph.shapes[node.output]
         let sizes = ProductSizes(g)
-        openblas_set_num_threads(Int32(pool.threads))
+        library.setThreads(Int32(pool.threads))
         var columns = [Float](repeating: 0, count: output.pixels * sizes.inner)
         for block in 0..<sizes.blocks {
             let matrix = blockMatrix(parameter(convolution.weight), g, block)
             for image in 0..<images {
                 gather(index, g, image: image, block: block, into: &columns)
-                cblas_sgemm(
-                    CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(output.pixels), Int32(sizes.outer),
+                library.multiply(
+                    OpenBLAS.rowMajor, OpenBLAS.asIs, OpenBLAS.asIs, Int32(output.pixels), Int32(sizes.outer),
                     Int32(sizes.inner), 1, columns, Int32(sizes.inner), matrix, Int32(sizes.outer), 0,
                     value(node.output) + image * output.count + block * sizes.outer, Int32(output.stride))
             }
@@ -33,19 +31,19 @@ extension Network {
     }
 
     /// dW = columns(x)^T * dy.
-    func multiplyWeightGradient(_ index: Int, _ convolution: Convolution) {
+    func multiplyWeightGradient(_ index: Int, _ convolution: Convolution, _ library: OpenBLAS) {
         let node = graph.nodes[index]
         let g = convolution.geometry
         let output = graph.shapes[node.output]
         let sizes = ProductSizes(g)
-        openblas_set_num_threads(Int32(pool.threads))
+        library.setThreads(Int32(pool.threads))
         var columns = [Float](repeating: 0, count: output.pixels * sizes.inner)
         for block in 0..<sizes.blocks {
             var matrix = [Float](repeating: 0, count: sizes.inner * sizes.outer)
             for image in 0..<images {
                 gather(index, g, image: image, block: block, into: &columns)
-                cblas_sgemm(
-                    CblasRowMajor, CblasTrans, CblasNoTrans, Int32(sizes.inner), Int32(sizes.outer),
+                library.multiply(
+                    OpenBLAS.rowMajor, OpenBLAS.transposed, OpenBLAS.asIs, Int32(sizes.inner), Int32(sizes.outer),
                     Int32(output.pixels), 1, columns, Int32(sizes.inner),
                     gradient(node.output) + image * output.count + block * sizes.outer, Int32(output.stride), 1,
                     &matrix,
@@ -65,12 +63,12 @@ extension Network {
     }
 
     /// dx = scatter(dy * W^T).
-    func multiplyDataGradient(_ index: Int, _ convolution: Convolution) {
+    func multiplyDataGradient(_ index: Int, _ convolution: Convolution, _ library: OpenBLAS) {
         let node = graph.nodes[index]
         let g = convolution.geometry
         let output = graph.shapes[node.output]
         let sizes = ProductSizes(g)
-        openblas_set_num_threads(Int32(pool.threads))
+        library.setThreads(Int32(pool.threads))
         var columns = [Float](repeating: 0, count: output.pixels * sizes.inner)
         if !schedule.accumulates[index][0] {
             gradient(node.inputs[0]).update(repeating: 0, count: images * graph.shapes[node.inputs[0]].count)
@@ -78,8 +76,8 @@ extension Network {
         for block in 0..<sizes.blocks {
             let matrix = blockMatrix(parameter(convolution.weight), g, block)
             for image in 0..<images {
-                cblas_sgemm(
-                    CblasRowMajor, CblasNoTrans, CblasTrans, Int32(output.pixels), Int32(sizes.inner),
+                library.multiply(
+                    OpenBLAS.rowMajor, OpenBLAS.asIs, OpenBLAS.transposed, Int32(output.pixels), Int32(sizes.inner),
                     Int32(sizes.outer), 1, gradient(node.output) + image * output.count + block * sizes.outer,
                     Int32(output.stride), matrix, Int32(sizes.outer), 0, &columns, Int32(sizes.inner))
                 scatter(index, g, image: image, block: block, from: columns)

@@ -12,6 +12,8 @@ final class Network {
     let grains: Int
     let training: Bool
     let arithmetic: Arithmetic
+    /// The library that `arithmetic` wants, if it does.
+    let openBLAS: OpenBLAS?
     let pool: ThreadPool
     let kernels: CKKernels
 
@@ -44,10 +46,12 @@ final class Network {
         var samples: [UInt32]
     }
 
+    /// - Throws: ``NetsError/library(_:)`` if OpenBLAS is asked for and not there.
     init(
         graph: Graph, weights: Weights, capacity: Int, grains: Int = 8, training: Bool, pool: ThreadPool,
         kernels: CKKernels, arithmetic: Arithmetic = .exact
-    ) {
+    ) throws(NetsError) {
+        openBLAS = arithmetic == .openblas ? try OpenBLAS() : nil
         self.graph = graph
         self.weights = weights
         self.capacity = capacity

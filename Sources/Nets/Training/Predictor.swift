@@ -35,7 +35,8 @@ public final class Predictor {
     private let input: BatchInput
 
     /// - Parameter weights: a whole state dict; entries that are no weights (optimiser state, batch counters) are passed over.
-    /// - Throws: ``NetsError/weights(_:)`` that names what is missing or of another shape.
+    /// - Throws: ``NetsError/weights(_:)`` that names what is missing or of another shape; ``NetsError`` if the CPU or a library lacks
+    ///   what is asked for.
     public init(
         settings: Settings, weights tensors: [NamedTensor], pool: ThreadPool, arithmetic: Arithmetic = .exact
     ) throws(NetsError) {
@@ -43,7 +44,7 @@ public final class Predictor {
         let graph = settings.backbone.graph(size: settings.imageSize, training: false)
         let weights = Weights(graph: graph)
         try weights.load(settings.backbone.ownNames(of: tensors))
-        network = Network(
+        network = try Network(
             graph: graph, weights: weights, capacity: settings.batchSize, training: false, pool: pool,
             kernels: try InstructionSet.chosen().kernels, arithmetic: arithmetic)
         input = BatchInput(

@@ -21,7 +21,7 @@ public final class Trainer {
 
     /// Starts from random weights, which the seed decides.
     ///
-    /// - Throws: ``NetsError`` if `REPRO_ISA` names an instruction set that this CPU lacks.
+    /// - Throws: ``NetsError`` if `REPRO_ISA` names an instruction set that this CPU lacks, or OpenBLAS is asked for and not installed.
     public convenience init(
         settings: TrainingSettings, samples: [TrainingSample], source: @escaping SliceSource, pool: ThreadPool,
         arithmetic: Arithmetic = .exact
@@ -34,7 +34,7 @@ public final class Trainer {
     init(
         settings: TrainingSettings, samples: [TrainingSample], source: @escaping SliceSource, pool: ThreadPool,
         arithmetic: Arithmetic = .exact, instructionSet: InstructionSet
-    ) {
+    ) throws(NetsError) {
         precondition(samples.count >= settings.batchSize, "fewer slices than a batch")
         self.settings = settings
         self.samples = samples
@@ -43,7 +43,7 @@ public final class Trainer {
         let graph = settings.backbone.graph(size: settings.imageSize, batchNormMomentum: settings.batchNormMomentum)
         let weights = Weights(graph: graph)
         weights.initialise(seed: settings.seed)
-        network = Network(
+        network = try Network(
             graph: graph, weights: weights, capacity: settings.batchSize, grains: settings.grains, training: true,
             pool: pool,
             kernels: instructionSet.kernels, arithmetic: arithmetic)
