@@ -4,6 +4,7 @@
 
 #include <cpuid.h>
 #include <immintrin.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum { MESSAGES = 2, BLOCK = 64 };
@@ -26,10 +27,22 @@ typedef struct {
     __m128i cdgh[MESSAGES];
 } State;
 
-static bool has_instructions(void) {
+static bool find_instructions(void) {
     unsigned a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_SSSE3) || !(c & bit_SSE4_1)) return false;
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA);
+}
+
+// Asked once: a virtual machine takes longer to answer than a slice's tenth to hash.
+static bool has_instructions(void) {
+    enum { UNKNOWN, MISSING, PRESENT };
+    static atomic_int answer = UNKNOWN;
+    int known = atomic_load_explicit(&answer, memory_order_relaxed);
+    if (known == UNKNOWN) {
+        known = find_instructions() ? PRESENT : MISSING;
+        atomic_store_explicit(&answer, known, memory_order_relaxed);
+    }
+    return known == PRESENT;
 }
 
 // Four rounds for each message at a time, so that neither waits for the other. `words` holds the last 16 of the message schedule.
