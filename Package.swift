@@ -44,7 +44,7 @@ let package = Package(
         .testTarget(
             name: "ReproTests",
             dependencies: [
-                "Repro", .product(name: "Crypto", package: "swift-crypto"),
+                "Repro", "CDICOM", .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .testTarget(name: "NetsTests", dependencies: ["Nets", "CKernels"]),

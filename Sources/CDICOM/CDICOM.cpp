@@ -3,13 +3,19 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <vector>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <dcmtk/config/osconfig.h>
 
 #include <dcmtk/dcmdata/dctk.h>
-#include <dcmtk/dcmdata/dcistrmb.h>
+#include <dcmtk/dcmdata/dcfcache.h>
+#include <dcmtk/dcmdata/dcistrma.h>
 #include <dcmtk/dcmdata/dcostrmb.h>
 #include <dcmtk/dcmdata/dcrledrg.h>
 #include <dcmtk/dcmjpeg/djdecode.h>
@@ -20,6 +26,11 @@ struct DICOMFile {
     DcmFileFormat format;
     OFString value;
     OFString syntax;
+    const uint8_t *bytes;
+    size_t count;
+    // Where the value lies that DCMTK asked for last.
+    offile_off_t asked = -1;
+    std::vector<uint16_t> joined;
 };
 
 namespace {
@@ -48,44 +59,99 @@ DcmElement *pixel_element(DICOMFile *file) {
     return found.good() ? element : NULL;
 }
 
-// The file if it was read, else NULL with the reason.
-DICOMFile *opened(DICOMFile *file, const OFCondition &read, bool *truncated, char *reason, size_t reason_capacity) {
-    if (read.good()) return file;
-    // A value that is longer than what is left of the file suspends DCMTK's reader, which hopes for more to come.
-    *truncated = read == EC_StreamNotifyClient || read == EC_EndOfStream || read == EC_InvalidStream;
-    explain(read.text(), reason, reason_capacity);
-    delete file;
-    return NULL;
+// A file's bytes in memory as DCMTK's input, from a place on.
+class BytesProducer : public DcmProducer {
+   public:
+    BytesProducer(const DICOMFile *file, offile_off_t place) : file_(file), place_(place) {}
+    OFBool good() const override { return OFTrue; }
+    OFCondition status() const override { return EC_Normal; }
+    OFBool eos() override { return avail() == 0; }
+    offile_off_t avail() override { return (offile_off_t)file_->count - place_; }
+    offile_off_t read(void *buffer, offile_off_t count) override {
+        const offile_off_t taken = count < avail() ? count : avail();
+        if (taken > 0) std::memcpy(buffer, file_->bytes + place_, (size_t)taken);
+        return skip(taken);
+    }
+    offile_off_t skip(offile_off_t count) override {
+        const offile_off_t taken = count < avail() ? count : avail();
+        place_ += taken;
+        return taken;
+    }
+    void putback(offile_off_t count) override { place_ -= count < place_ ? count : place_; }
+
+   private:
+    const DICOMFile *file_;
+    offile_off_t place_;
+};
+
+class BytesStream : public DcmInputStream {
+   public:
+    BytesStream(DICOMFile *file, offile_off_t place) : DcmInputStream(&producer_), producer_(file, place), file_(file) {}
+    // Long values are left where they are until somebody asks for them; what has to be inflated cannot be.
+    DcmInputStreamFactory *newFactory() const override;
+
+   private:
+    BytesProducer producer_;
+    DICOMFile *file_;
+};
+
+// Comes back to a value that was passed over.
+class BytesFactory : public DcmInputStreamFactory {
+   public:
+    BytesFactory(DICOMFile *file, offile_off_t place) : file_(file), place_(place) {}
+    DcmInputStream *create() const override {
+        file_->asked = place_;
+        return new BytesStream(file_, place_);
+    }
+    DcmInputStreamFactory *clone() const override { return new BytesFactory(*this); }
+    DcmInputStreamFactoryType ident() const override { return DFT_DcmInputFileStreamFactory; }
+
+   private:
+    DICOMFile *file_;
+    offile_off_t place_;
+};
+
+DcmInputStreamFactory *BytesStream::newFactory() const {
+    return currentProducer() == &producer_ ? new BytesFactory(file_, tell()) : NULL;
+}
+
+// The words of a value that lies in the file's bytes in this machine's byte order; NULL if it does not.
+const uint8_t *words_in_place(DICOMFile *file, DcmElement *element) {
+    if (gLocalByteOrder != EBO_LittleEndian || !syntax_of(file).isLittleEndian()) return NULL;
+    // Only DCMTK knows where; it says so when the value's first word is wanted.
+    DcmFileCache cache;
+    Uint16 first = 0;
+    file->asked = -1;
+    if (element->getPartialValue(&first, 0, sizeof first, &cache).bad() || file->asked < 0) return NULL;
+    return (size_t)file->asked + element->getLengthField() <= file->count ? file->bytes + file->asked : NULL;
 }
 
 }  // namespace
 
-DICOMFile *dicom_open(const char *path, bool *truncated, char *reason, size_t reason_capacity) try {
-    set_up();
-    DICOMFile *file = new DICOMFile;
-    // Values over 4096 bytes, the pixels, are left on disk until somebody asks for them.
-    const OFCondition read = file->format.loadFile(path, EXS_Unknown, EGL_noChange, 4096, ERM_fileOnly);
-    return opened(file, read, truncated, reason, reason_capacity);
-} catch (const std::exception &error) {
-    // A file that claims a value of gigabytes.
-    explain(error.what(), reason, reason_capacity);
-    return NULL;
+void dicom_keep_memory(void) {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 16 << 20);
+    mallopt(M_TRIM_THRESHOLD, 16 << 20);
+#endif
 }
 
-DICOMFile *dicom_open_bytes(const uint8_t *bytes, size_t count, bool *truncated, char *reason,
-                            size_t reason_capacity) try {
+DICOMFile *dicom_open(const uint8_t *bytes, size_t count, bool *truncated, char *reason, size_t reason_capacity) try {
     set_up();
-    DICOMFile *file = new DICOMFile;
-    DcmInputBufferStream stream;
-    stream.setBuffer(bytes, (offile_off_t)count);
-    stream.setEos();
+    std::unique_ptr<DICOMFile> file(new DICOMFile);
+    file->bytes = bytes;
+    file->count = count;
+    BytesStream stream(file.get(), 0);
     file->format.setReadMode(ERM_fileOnly);
     file->format.transferInit();
-    // A buffer cannot be come back to: every value, the pixels too, is read now.
     const OFCondition read = file->format.read(stream, EXS_Unknown, EGL_noChange, 4096);
     file->format.transferEnd();
-    return opened(file, read, truncated, reason, reason_capacity);
+    if (read.good()) return file.release();
+    // A value that is longer than what is left of the file suspends DCMTK's reader, which hopes for more to come.
+    *truncated = read == EC_StreamNotifyClient || read == EC_EndOfStream || read == EC_InvalidStream;
+    explain(read.text(), reason, reason_capacity);
+    return NULL;
 } catch (const std::exception &error) {
+    // A file that claims a value of gigabytes.
     explain(error.what(), reason, reason_capacity);
     return NULL;
 }
@@ -127,10 +193,23 @@ size_t dicom_pixel_bytes(DICOMFile *file) {
     return element ? element->getLengthField() : 0;
 }
 
-// The pixels' bytes as 16-bit words, in whichever way the element has them; their number, or 0 with the reason.
-static size_t pixel_words(DcmElement *element, const uint16_t **words, std::vector<uint16_t> &joined, char *reason,
-                          size_t reason_capacity) {
+size_t dicom_words(DICOMFile *file, const void **words, char *reason, size_t reason_capacity) try {
+    DcmDataset *dataset = file->format.getDataset();
+    const bool is_compressed = dicom_is_compressed(file);
+    if (is_compressed) {
+        const OFCondition decoded = dataset->chooseRepresentation(EXS_LittleEndianExplicit, NULL);
+        if (decoded.bad()) {
+            explain(decoded.text(), reason, reason_capacity);
+            return 0;
+        }
+    }
+    DcmElement *element = pixel_element(file);
+    if (!element) {
+        explain("no PixelData", reason, reason_capacity);
+        return 0;
+    }
     const size_t count = element->getLengthField() / 2;
+    if (!is_compressed && (*words = words_in_place(file, element))) return count;
     Uint16 *wide = NULL;
     const OFCondition read = element->getUint16Array(wide);
     if (read.good() && wide) {
@@ -144,37 +223,9 @@ static size_t pixel_words(DcmElement *element, const uint16_t **words, std::vect
         explain(read.bad() ? read.text() : raw.text(), reason, reason_capacity);
         return 0;
     }
-    joined.resize(count);
-    for (size_t i = 0; i < count; ++i) joined[i] = (uint16_t)(narrow[2 * i] | narrow[2 * i + 1] << 8);
-    *words = joined.data();
-    return count;
-}
-
-size_t dicom_pixels(DICOMFile *file, bool is_signed, int bits, int32_t *values, size_t capacity, char *reason,
-                    size_t reason_capacity) try {
-    DcmDataset *dataset = file->format.getDataset();
-    if (dicom_is_compressed(file)) {
-        const OFCondition decoded = dataset->chooseRepresentation(EXS_LittleEndianExplicit, NULL);
-        if (decoded.bad()) {
-            explain(decoded.text(), reason, reason_capacity);
-            return 0;
-        }
-    }
-    DcmElement *element = pixel_element(file);
-    if (!element) {
-        explain("no PixelData", reason, reason_capacity);
-        return 0;
-    }
-    const uint16_t *words = NULL;
-    std::vector<uint16_t> joined;
-    const size_t count = pixel_words(element, &words, joined, reason, reason_capacity);
-    const size_t taken = count < capacity ? count : capacity;
-    // To the top and back, so that what is above the value goes, or becomes its sign.
-    const int unused = 16 - bits;
-    if (is_signed)
-        for (size_t i = 0; i < taken; ++i) values[i] = (int16_t)(uint16_t)(words[i] << unused) >> unused;
-    else
-        for (size_t i = 0; i < taken; ++i) values[i] = (uint16_t)(words[i] << unused) >> unused;
+    file->joined.resize(count);
+    for (size_t i = 0; i < count; ++i) file->joined[i] = (uint16_t)(narrow[2 * i] | narrow[2 * i + 1] << 8);
+    *words = file->joined.data();
     return count;
 } catch (const std::exception &error) {
     explain(error.what(), reason, reason_capacity);

@@ -192,10 +192,11 @@ struct CatalogTests {
             let files = try partial.unread(list.slices[...], list)
             #expect(files.count == list.slices.count)
             let kept = try #require(files.first { $0.slice.id == "ID_000000001" })
-            let slice = try readSlice(at: list.path(of: kept.slice))
-            let measured = SliceMeasurement(of: slice, repairsWrap: false)
+            let (header, measured) = try readSlice(at: list.path(of: kept.slice)) { header, pixels in
+                (header, SliceMeasurement(of: pixels, header: header, repairsWrap: false))
+            }
             var marked = SliceRecord(
-                split: .train, id: kept.slice.id, path: "stage_2_train/ID_000000001.dcm", header: slice.header,
+                split: .train, id: kept.slice.id, path: "stage_2_train/ID_000000001.dcm", header: header,
                 measured: measured, labels: kept.slice.labels, isRepeated: true)
             marked.hounsfieldSHA256 = Digest.sha256(ofEach: [measured.hounsfield])[0]
             marked.studyID = "read by the first run"

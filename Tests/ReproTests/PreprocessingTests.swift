@@ -1,3 +1,4 @@
+import CDICOM
 import Foundation
 import Metrics
 import Testing
@@ -94,15 +95,28 @@ struct PreprocessingTests {
     @Test("statistics in integers are those in floating point, to the last bit")
     func measurement() {
         var random = DemoRandom(seed: 7)
-        for (intercept, center, width) in [
-            (-1024.0, "40", "80"), (0, "-5.5", "35"), (1, "100\\200", "3"), (-1000, "", ""),
+        for (intercept, center, width, isSigned, bits) in [
+            (-1024.0, "40", "80", true, Int32(16)), (0, "-5.5", "35", false, 12), (1, "100\\200", "3", false, 16),
+            (-1000, "", "", true, 7),
         ] {
             for count in [1, 7, 4096, 4097, 10_000] {
                 var slice = InputFixtures.slice(rows: 1, columns: count)
                 slice.header.rescaleIntercept = intercept
                 (slice.header.windowCenterText, slice.header.windowWidthText) = (center, width)
-                slice.pixels = (0..<count).map { _ in Int32(Int16(truncatingIfNeeded: random.next())) }
-                let whole = SliceMeasurement(of: slice, repairsWrap: false)
+                let stored = (0..<count).map { _ in UInt16(truncatingIfNeeded: random.next()) }
+                let range = Int32(1) << bits
+                slice.pixels = stored.map { word in
+                    let value = Int32(word) % range
+                    return isSigned && value >= range / 2 ? value - range : value
+                }
+                // At an odd address, as in a file.
+                let bytes = [0] + stored.withUnsafeBytes { Array($0) }
+                let whole = bytes.withUnsafeBytes { bytes in
+                    SliceMeasurement(
+                        of: StoredPixels(
+                            words: bytes.baseAddress?.advanced(by: 1), count: count, is_signed: isSigned, bits: bits),
+                        header: slice.header, repairsWrap: false)
+                }
                 let units = slice.pixels.map { Double($0) + intercept }
                 let words = units.map { Int16(max(-32_768, min(32_767, $0))).littleEndian }
                 #expect(whole.hounsfield == words)

@@ -14,6 +14,10 @@
 extern "C" {
 #endif
 
+// Has the allocator keep what is freed, up to some megabytes a thread, for what comes next. It would give a slice's pixels back to the
+// system, whose pages then cost a tenth of the time that a slice takes.
+void dicom_keep_memory(void);
+
 // A parsed DICOM file. Not shared between threads; different files may be used on different threads.
 typedef struct DICOMFile DICOMFile;
 
@@ -24,13 +28,10 @@ typedef struct {
     const char *value;
 } DICOMAttribute;
 
-// Parses a DICOM part 10 file (one with a preamble and "DICM"). Pixel values stay on disk until `dicom_pixels` is called.
+// Parses a DICOM part 10 file (one with a preamble and "DICM") that is in memory; the bytes are needed until `dicom_close`.
 //
 // Returns NULL if it cannot be parsed; `reason` then says why in DCMTK's words, `truncated` whether the file ends too early.
-DICOMFile *dicom_open(const char *path, bool *truncated, char *reason, size_t reason_capacity);
-
-// The same for a file that is in memory; the bytes are needed during the call only.
-DICOMFile *dicom_open_bytes(const uint8_t *bytes, size_t count, bool *truncated, char *reason, size_t reason_capacity);
+DICOMFile *dicom_open(const uint8_t *bytes, size_t count, bool *truncated, char *reason, size_t reason_capacity);
 
 void dicom_close(DICOMFile *file);
 
@@ -45,17 +46,16 @@ const char *dicom_transfer_syntax_name(DICOMFile *file);
 // Whether the pixels are encapsulated, that is, compressed (JPEG, RLE and their like).
 bool dicom_is_compressed(DICOMFile *file);
 
-// Whether `dicom_pixels` can decompress them without a loss of its own: JPEG lossless (process 14), JPEG-LS and RLE.
+// Whether `dicom_words` can decompress them without a loss of its own: JPEG lossless (process 14), JPEG-LS and RLE.
 bool dicom_can_decode(DICOMFile *file);
 
 // Whether the data set has PixelData (7FE0,0010), and the number of bytes that its header announces.
 bool dicom_has_pixels(DICOMFile *file);
 size_t dicom_pixel_bytes(DICOMFile *file);
 
-// Decompresses the pixels if need be and copies them: the lower `bits` of 16-bit words, two's complement if `is_signed`. `capacity` and
-// the result count pixels. Returns how many the file has, which may be fewer or more than `capacity`; 0 with a `reason` if they cannot be read.
-size_t dicom_pixels(DICOMFile *file, bool is_signed, int bits, int32_t *values, size_t capacity, char *reason,
-                    size_t reason_capacity);
+// Decompresses the pixels if need be. Gives the place of their 16-bit words, in this machine's byte order but at any address: in the
+// file's bytes, if they lie there as they are, else in memory of the file's. Returns how many there are; 0 with a `reason` if they cannot be read.
+size_t dicom_words(DICOMFile *file, const void **words, char *reason, size_t reason_capacity);
 
 // Encodes a file with preamble, meta header, the given attributes and 16-bit pixels, in the given transfer syntax, in memory.
 //

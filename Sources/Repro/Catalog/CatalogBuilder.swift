@@ -1,3 +1,4 @@
+import CDICOM
 import Foundation
 import GRDB
 import Metrics
@@ -35,6 +36,7 @@ struct CatalogBuilder {
     /// - Throws: `TableError` for a malformed label file; ``Failure``: `inputMissing` without labels, `badInput` if no slice is left,
     ///   `inputOutput` if the database cannot be written. A slice that cannot be read is no error: it is recorded as skipped.
     func build(progress: (_ done: Int, _ all: Int) -> Void) throws {
+        dicom_keep_memory()
         let list = try SliceList(settings.input)
         do {
             let partial = try PartialCatalog(path: path + ".partial")
@@ -110,7 +112,7 @@ struct CatalogBuilder {
     private func read(_ files: [PartialCatalog.File], _ list: SliceList) -> [Outcome] {
         // Two at a time, whose images are hashed at once.
         let pairs = mapInParallel(count: (files.count + 1) / 2, threads: settings.threads) { pair in
-            let measured = files[(2 * pair)..<min(2 * pair + 2, files.count)].map { measure($0.slice, list) }
+            let measured = files[(2 * pair)..<min(2 * pair + 2, files.count)].map { measure($0, list) }
             return zip(measured, Digest.sha256(ofEach: measured.map(\.image))).map { measured, hash -> Outcome in
                 guard case .read(var record) = measured.outcome else { return measured.outcome }
                 record.hounsfieldSHA256 = hash
@@ -121,25 +123,27 @@ struct CatalogBuilder {
     }
 
     /// Reads a slice; its image, empty for one that is skipped, is still to be hashed.
-    private func measure(_ listed: SliceList.Slice, _ list: SliceList) -> (outcome: Outcome, image: [Int16]) {
+    private func measure(_ file: PartialCatalog.File, _ list: SliceList) -> (outcome: Outcome, image: [Int16]) {
+        let listed = file.slice
         let path = list.path(of: listed)
         func skipped(_ reason: String, _ message: String) -> (Outcome, [Int16]) {
             let slice = SkippedSlice(
                 split: listed.split, id: listed.id, path: list.relative(path), reason: reason, message: message)
             return (.skipped(slice), [])
         }
-        guard access(path, F_OK) == 0 else {
+        guard file.facts != nil || access(path, F_OK) == 0 else {
             return skipped(
                 SkippedSlice.noFile,
                 "the label file lists this slice, but its file is not there. Unpack the archive again.")
         }
         do {
-            let slice = try readSlice(at: path)
-            let measured = SliceMeasurement(of: slice, repairsWrap: settings.repairsWrap)
-            let record = SliceRecord(
-                split: listed.split, id: listed.id, path: list.relative(path), header: slice.header,
-                measured: measured, labels: listed.labels, isRepeated: listed.isRepeated)
-            return (.read(record), measured.hounsfield)
+            return try readSlice(at: path) { header, pixels in
+                let measured = SliceMeasurement(of: pixels, header: header, repairsWrap: settings.repairsWrap)
+                let record = SliceRecord(
+                    split: listed.split, id: listed.id, path: list.relative(path), header: header,
+                    measured: measured, labels: listed.labels, isRepeated: listed.isRepeated)
+                return (.read(record), measured.hounsfield)
+            }
         } catch {
             return skipped(error.kind.rawValue, error.detail)
         }

@@ -19,10 +19,12 @@ final class PartialCatalog {
     }
 
     /// With a write-ahead log a transaction costs one sequential write, and a power cut the last transactions at most.
+    /// 16 MB of pages hold what a batch of slices and the indexes go back to.
     private static func open(_ path: String) throws -> DatabaseQueue {
         var configuration = Configuration()
         configuration.prepareDatabase { database in
-            try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
+            try database.execute(
+                sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384")
         }
         return try DatabaseQueue(path: path, configuration: configuration)
     }

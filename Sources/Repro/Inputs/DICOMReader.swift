@@ -7,9 +7,17 @@ import Nets
 /// Takes any uncompressed transfer syntax (implicit, explicit, big endian, deflated), JPEG lossless, JPEG-LS and RLE.
 /// - Throws: ``SliceError``, which says what is wrong with the file and what to do.
 func readSlice(at path: String) throws(SliceError) -> DICOMSlice {
-    let reader = try DICOMReader(path: path)
-    let header = try reader.header()
-    return DICOMSlice(header: header, pixels: try reader.pixels(for: header))
+    try readSlice(at: path) { header, pixels in DICOMSlice(header: header, pixels: pixels.values) }
+}
+
+/// Reads a CT slice and passes it on with its pixels where they lie, which is valid during the call only.
+func readSlice<Result>(
+    at path: String, _ body: (SliceHeader, StoredPixels) -> Result
+) throws(SliceError) -> Result {
+    try withReader(of: try readFile(path), name: path) { reader throws(SliceError) in
+        let header = try reader.header()
+        return body(header, try reader.pixels(for: header))
+    }
 }
 
 /// Reads a CT image in Hounsfield units, in a file of any origin: whose it is and where it lies may have been removed from it.
@@ -17,12 +25,73 @@ func readSlice(at path: String) throws(SliceError) -> DICOMSlice {
 /// - Parameter repairingWrap: see ``DICOMSlice/hounsfield(repairingWrap:)``.
 /// - Throws: ``SliceError``, as for ``readSlice(at:)``.
 func readImage(at path: String, repairingWrap: Bool) throws(SliceError) -> HounsfieldImage {
-    try DICOMReader(path: path).image(repairingWrap: repairingWrap)
+    try readImage(in: try readFile(path), name: path, repairingWrap: repairingWrap)
 }
 
 /// The same from a file's bytes; `name` is what errors call it.
 func readImage(in bytes: [UInt8], name: String, repairingWrap: Bool) throws(SliceError) -> HounsfieldImage {
-    try DICOMReader(bytes: bytes, name: name).image(repairingWrap: repairingWrap)
+    try withReader(of: bytes, name: name) { reader throws(SliceError) in
+        try reader.image(repairingWrap: repairingWrap)
+    }
+}
+
+private func withReader<Value>(
+    of bytes: [UInt8], name: String, _ body: (DICOMReader) throws(SliceError) -> Value
+) throws(SliceError) -> Value {
+    try bytes.withUnsafeBufferPointer { bytes in
+        Result { () throws(SliceError) in
+            let reader = try DICOMReader(bytes: bytes, name: name)
+            // What it has decompressed is in use until the end.
+            defer { withExtendedLifetime(reader) {} }
+            return try body(reader)
+        }
+    }.get()
+}
+
+/// More than any slice of ``DICOMReader/mostPixels`` takes.
+private let largestFile = 1 << 28
+
+/// The bytes of a whole file.
+private func readFile(_ path: String) throws(SliceError) -> [UInt8] {
+    func unreadable(_ problem: String) -> SliceError {
+        let reason = String(cString: strerror(errno))
+        return SliceError(
+            kind: .unreadable, path: path,
+            detail: "cannot be \(problem): \(reason). Check that it exists and is readable.")
+    }
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw unreadable("opened") }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw unreadable("read") }
+    let size = Int(status.st_size)
+    guard size <= largestFile else {
+        throw SliceError(
+            kind: .badSize, path: path,
+            detail: "\(size) bytes, more than any slice has. Remove the file, or split it into one file per slice.")
+    }
+    var failed = false
+    let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, filled in
+        while filled < size {
+            let count = read(descriptor, buffer.baseAddress?.advanced(by: filled), size - filled)
+            if count < 0 && errno == EINTR { continue }
+            failed = count < 0
+            guard count > 0 else { break }
+            filled += count
+        }
+    }
+    if failed { throw unreadable("read") }
+    return bytes
+}
+
+extension StoredPixels {
+    /// The pixels as numbers.
+    var values: [Int32] {
+        [Int32](unsafeUninitializedCapacity: count) { values, filled in
+            if let base = values.baseAddress { stored_values(self, base) }
+            filled = count
+        }
+    }
 }
 
 /// One open DICOM file; checks that it is a slice as the competition has them.
@@ -33,24 +102,13 @@ private final class DICOMReader {
     /// 8192 x 8192: a bound on the memory that a damaged header can ask for.
     private static let mostPixels = 1 << 26
 
-    convenience init(path: String) throws(SliceError) {
-        try Self.checkPreamble(try Self.start(of: path), of: path)
-        try self.init(name: path) { dicom_open(path, $0, $1, $2) }
-    }
-
-    convenience init(bytes: [UInt8], name: String) throws(SliceError) {
-        try Self.checkPreamble(bytes.prefix(132), of: name)
-        try self.init(name: name) { dicom_open_bytes(bytes, bytes.count, $0, $1, $2) }
-    }
-
-    private init(
-        name path: String,
-        open: (UnsafeMutablePointer<Bool>, UnsafeMutablePointer<CChar>, Int) -> OpaquePointer?
-    ) throws(SliceError) {
+    /// - Parameter bytes: are needed as long as the reader.
+    init(bytes: UnsafeBufferPointer<UInt8>, name path: String) throws(SliceError) {
+        try Self.checkPreamble(bytes.prefix(132), of: path)
         self.path = path
         var truncated = false
         var reason = [CChar](repeating: 0, count: 256)
-        guard let file = open(&truncated, &reason, reason.count) else {
+        guard let file = dicom_open(bytes.baseAddress, bytes.count, &truncated, &reason, reason.count) else {
             let text = Self.text(reason)
             throw truncated
                 ? SliceError(
@@ -67,23 +125,10 @@ private final class DICOMReader {
 
     deinit { dicom_close(file) }
 
-    private static func start(of path: String) throws(SliceError) -> ArraySlice<UInt8> {
-        guard let stream = fopen(path, "rb") else {
-            let reason = String(cString: strerror(errno))
-            throw SliceError(
-                kind: .unreadable, path: path,
-                detail: "cannot be opened: \(reason). Check that it exists and is readable.")
-        }
-        defer { fclose(stream) }
-        var start = [UInt8](repeating: 0, count: 132)
-        let count = fread(&start, 1, start.count, stream)
-        return start.prefix(count)
-    }
-
     /// A DICOM file has 128 bytes of anything and then "DICM" (PS3.10, section 7.1).
     ///
     /// Without this check DCMTK tries to make sense of any bytes.
-    private static func checkPreamble(_ start: ArraySlice<UInt8>, of path: String) throws(SliceError) {
+    private static func checkPreamble(_ start: some Collection<UInt8>, of path: String) throws(SliceError) {
         guard start.count == 132, start.suffix(4).elementsEqual("DICM".utf8) else {
             throw SliceError(
                 kind: .notDICOM, path: path,
@@ -94,7 +139,8 @@ private final class DICOMReader {
     func image(repairingWrap: Bool) throws(SliceError) -> HounsfieldImage {
         var header = try imageHeader()
         try readPixelDescription(into: &header)
-        let slice = DICOMSlice(header: header, pixels: try pixels(for: header)).hounsfield(repairingWrap: repairingWrap)
+        let slice = DICOMSlice(header: header, pixels: try pixels(for: header).values).hounsfield(
+            repairingWrap: repairingWrap)
         return HounsfieldImage(rows: slice.rows, columns: slice.columns, values: slice.values)
     }
 
@@ -193,29 +239,26 @@ private final class DICOMReader {
         }
     }
 
-    func pixels(for header: SliceHeader) throws(SliceError) -> [Int32] {
+    /// The pixels where they lie; valid as long as the reader.
+    func pixels(for header: SliceHeader) throws(SliceError) -> StoredPixels {
         let count = header.rows * header.columns
         var reason = [CChar](repeating: 0, count: 256)
-        var found = 0
-        let pixels = [Int32](unsafeUninitializedCapacity: count) { values, filled in
-            found = dicom_pixels(
-                file, header.pixelRepresentation == 1, Int32(header.bitsStored), values.baseAddress, count, &reason,
-                reason.count)
-            filled = min(found, count)
-        }
+        var words: UnsafeRawPointer?
+        let found = dicom_words(file, &words, &reason, reason.count)
         guard found > 0 || !dicom_is_compressed(file) else {
             throw problem(
                 .malformed,
                 "the compressed pixels cannot be decompressed (\(Self.text(reason))). Copy or unpack the file again.")
         }
-        guard found >= count else {
+        guard found >= count, let words else {
             throw problem(.truncated, "the pixels cannot be read to the end. Copy or unpack the file again.")
         }
         guard found <= count + 1 else {
             throw problem(
                 .badSize, "\(found) pixels, more than \(header.rows) x \(header.columns): Rows or Columns is wrong.")
         }
-        return pixels
+        return StoredPixels(
+            words: words, count: count, is_signed: header.pixelRepresentation == 1, bits: Int32(header.bitsStored))
     }
 
     private static func text(_ reason: [CChar]) -> String {
