@@ -71,11 +71,12 @@ static void depthwiseTile(const CKConvolution *c, int64_t image, int32_t a, int3
     const float *next = input + nextRow * c->inputRowStride + nextColumn * c->inputPixelStride;
     const int64_t piece = COLUMNS * step * CK_PANEL;
     const DepthwiseRow rowOf = depthwiseRows[step - 1][side - 1];
-    for (int32_t panel = panel0; panel < panel1; panel++) {
-        for (int r = 0; r < height * step; r++)
-            if (nextRow + r >= 0 && nextRow + r < c->inputHeight) prefetch(next + r * c->inputRowStride + panel * piece, piece);
-        for (int row = 0; row < height; row++) rowOf(c, &patch, row, targets[row], width, panel);
-    }
+    for (int32_t panel = panel0; panel < panel1; panel++)
+        for (int row = 0; row < height; row++) {
+            for (int r = row * step; r < (row + 1) * step; r++)
+                if (nextRow + r >= 0 && nextRow + r < c->inputHeight) prefetch(next + r * c->inputRowStride + panel * piece, piece);
+            rowOf(c, &patch, row, targets[row], width, panel);
+        }
 }
 
 /// Taps in a kernel row: those that lie in the first one's.

@@ -99,14 +99,39 @@ static void gradientPanels(const CKConvolution *g, const float *const *x, const 
         k += gradientTile(x, block + k, g->channels - k, dy, g->outputPixelStride, count, width, sums + k * CK_PANEL, g->panelStride, fresh, ahead);
 }
 
+/// What tiles that read narrow columns of wide pixels are the first to read of the next points: runs of which each panel asks for a
+/// piece, a line of either map with each point.
+typedef struct {
+    const float *input, *gradient;
+    int32_t step;
+} NextPoints;
+
+/// The taps are in order, so the last reaches farthest.
+static NextPoints nextPoints(const CKConvolution *g, int64_t point, int32_t panel) {
+    const Point at = pointOf(g, point);
+    const CKTap last = g->taps[g->tapCount - 1];
+    const int64_t row = (int64_t)at.a * g->step + last.row, column = (int64_t)at.b * g->step + last.column;
+    const int64_t piece = POINTS * CK_PANEL;
+    const float *gradient = g->output + point * g->outputPixelStride + panel * piece;
+    if (row >= g->inputHeight) return (NextPoints){.input = gradient, .gradient = gradient, .step = 1};
+    const float *input = g->input + at.image * g->inputImageStride + row * g->inputRowStride + column * g->inputPixelStride + panel * piece * g->step;
+    return (NextPoints){.input = input, .gradient = gradient, .step = g->step};
+}
+
+INLINE void prefetchPoint(NextPoints next, int n) {
+    __builtin_prefetch(next.gradient + n * CK_PANEL);
+    prefetch(next.input + n * next.step * CK_PANEL, next.step * CK_PANEL);
+}
+
 /// Depthwise: the taps' chains of one panel run side by side, up to 9 at once.
-static void depthwiseGradient(const CKConvolution *g, const float *const (*x)[POINTS], int taps, const float *dy, int count, int32_t panel, float *sums, int fresh) {
+static void depthwiseGradient(const CKConvolution *g, const float *const (*x)[POINTS], int taps, const float *dy, int count, int32_t panel, float *sums, int fresh, NextPoints next) {
     enum { MOST = 9 };
     const int64_t lane = (int64_t)panel * CK_PANEL;
     for (int v = 0; v < VECTORS; v++) {
         vf acc[MOST];
         UNROLL for (int t = 0; t < MOST; t++) acc[t] = t < taps && !fresh ? load(sums + t * CK_PANEL + v * WIDTH) : splat(0);
         for (int n = 0; n < count; n++) {
+            if (v == 0) prefetchPoint(next, n);
             vf d = load(dy + n * g->outputPixelStride + v * WIDTH);
             UNROLL for (int t = 0; t < MOST; t++) acc[t] = vfma(load(x[t < taps ? t : 0][n] + lane + v * WIDTH), d, acc[t]);
         }
@@ -120,11 +145,12 @@ enum { GROUP_TAPS = 3 };  // whose chains run side by side
 
 /// Groups of 4 and 8: GROUP_TAPS taps of one panel, each as [G inputs][16 outputs].
 #define GROUP_GRADIENT(NAME, G, EACH) \
-static void NAME(const float *const (*x)[POINTS], int64_t lane, const float *dy, int64_t dyStride, int count, float *sums, int fresh) { \
+static void NAME(const float *const (*x)[POINTS], int64_t lane, const float *dy, int64_t dyStride, int count, float *sums, int fresh, NextPoints next) { \
     UNROLL for (int v = 0; v < VECTORS; v++) { \
         vf acc[GROUP_TAPS * G]; \
         UNROLL for (int j = 0; j < GROUP_TAPS * G; j++) acc[j] = fresh ? splat(0) : load(sums + j * CK_PANEL + v * WIDTH); \
         for (int n = 0; n < count; n++) { \
+            if (v == 0) prefetchPoint(next, n); \
             vf d = load(dy + n * dyStride + v * WIDTH); \
             UNROLL for (int t = 0; t < GROUP_TAPS; t++) { \
                 const float *xn = x[t][n] + lane; \
@@ -137,17 +163,6 @@ static void NAME(const float *const (*x)[POINTS], int64_t lane, const float *dy,
 
 GROUP_GRADIENT(groupGradient4, 4, EACH_OF_4)
 GROUP_GRADIENT(groupGradient8, 8, EACH_OF_8)
-
-/// As `prefetchPiece`, for POINTS points of a weight gradient; the taps are in order, so the last reaches farthest.
-static void prefetchPoints(const CKConvolution *g, int64_t point, int32_t panel) {
-    const int64_t grid = (int64_t)g->gridHeight * g->gridWidth;
-    const CKTap last = g->taps[g->tapCount - 1];
-    const int64_t row = point % grid / g->gridWidth * g->step + last.row, column = point % grid % g->gridWidth * g->step + last.column;
-    const int64_t piece = POINTS * CK_PANEL;
-    prefetch(g->output + point * g->outputPixelStride + panel * piece, piece);
-    if (row < g->inputHeight)
-        prefetch(g->input + point / grid * g->inputImageStride + row * g->inputRowStride + column * g->inputPixelStride + panel * piece * g->step, piece * g->step);
-}
 
 static void weightGradient(const CKConvolution *g, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums) {
     const float *x[9][POINTS];
@@ -166,12 +181,13 @@ static void weightGradient(const CKConvolution *g, int64_t image0, int64_t image
                 int width = gradientWidth(g, panel, panel1);
                 float *tapSums = sums + (panel - panel0) * g->panelStride + g->taps[tap].weights;
                 const float *panelGradient = dy + (int64_t)panel * CK_PANEL;
-                if (tap == 0 && (g->group || !g->channels)) prefetchPoints(g, point + POINTS, panel);
+                // Once per point; what has been asked for is near.
+                const NextPoints after = tap == 0 && (g->group || !g->channels) ? nextPoints(g, point + POINTS, panel) : (NextPoints){panelGradient, panelGradient, 0};
                 if (g->group)
                     (g->group == 4 ? groupGradient4 : groupGradient8)((const float *const (*)[POINTS])x, (int64_t)panel * CK_PANEL, panelGradient, g->outputPixelStride, count,
-                        sums + (panel - panel0) * g->panelStride + tap * g->group * CK_PANEL, fresh);
+                        sums + (panel - panel0) * g->panelStride + tap * g->group * CK_PANEL, fresh, after);
                 else if (g->channels) gradientPanels(g, x[0], panelGradient, count, panel, width, tapSums, fresh, next, panel == panel0 ? nextCount : 0);
-                else depthwiseGradient(g, x, taps, panelGradient, count, panel, tapSums, fresh);
+                else depthwiseGradient(g, x, taps, panelGradient, count, panel, tapSums, fresh, after);
                 panel += width;
             }
         }

@@ -31,7 +31,8 @@ import Testing
         stored.forward(images: 2, training: false)
         for threads in 1...3 {
             let passing = try Self.network(layer, training: false, threads: threads, set: set)
-            #expect(passing.schedule.fusions.passing.count == (layer.squeezes ? 2 : 1))
+            let count = (0..<passing.graph.shapes.count).count { passing.schedule.fusions.passing($0) != nil }
+            #expect(count == (layer.squeezes ? 2 : 1))
             passing.forward(images: 2, training: false)
             #expect(passing.logits().map(\.bitPattern) == stored.logits().map(\.bitPattern))
         }

@@ -124,8 +124,9 @@ final class Scratch {
                     let channels = training ? max(g.inputChannels, g.outputChannels) : g.inputChannels
                     worker = max(worker, Int(ck_strassen_workspace(Int32(channels))))
                 }
-                if fusions.passing.contains(node.inputs[0]) {
-                    worker = max(worker, Bands(g, input: graph.shapes[node.inputs[0]]).count)
+                if fusions.passing(node.inputs[0]) != nil {
+                    let workspace = convolution.method == .strassen ? Int(ck_strassen_workspace(g.chain)) : 0
+                    worker = max(worker, workspace + Bands(g, input: graph.shapes[node.inputs[0]]).count)
                 }
                 guard training else { continue }
                 transformed = max(transformed, convolution.transformedWeights)

@@ -2,14 +2,12 @@ import CKernels
 
 /// Convolutions whose input passes by: it is made for them a band at a time, and read while it is in the cache.
 extension Network {
-    func convolveInBands(_ index: Int) {
-        let input = graph.nodes[index].inputs[0]
-        guard let owner = schedule.fusions.producer[input] else { preconditionFailure("a fusion makes what passes") }
-        let fusion = schedule.fusions.all[owner]
+    /// Runs a convolution of what a fusion makes.
+    func convolve(_ index: Int, after fusion: Fusion) {
         if let source = fusion.convolution {
-            convolve(index, after: source)
+            convolve(index, afterConvolution: source)
         } else {
-            convolve(index, scaledBy: fusion)
+            convolve(index, afterPass: fusion)
         }
     }
 
@@ -19,13 +17,13 @@ extension Network {
         return schedule.fusions.all[owner].convolution.map(sumsPixels) ?? false
     }
 
+    /// Whether a convolution sums up what it makes, for a global average that is the next step.
     private func sumsPixels(_ index: Int) -> Bool {
         guard let fusion = absorbed(by: index), fusion.last + 1 < graph.nodes.count,
-            let owner = schedule.fusions.producer[graph.nodes[index].inputs[0]],
-            schedule.fusions.passing.contains(schedule.fusions.all[owner].output),
+            schedule.fusions.passing(graph.nodes[index].inputs[0])?.convolution != nil,
             case .globalAveragePool = graph.nodes[fusion.last + 1].operation
         else { return false }
-        return graph.nodes[fusion.last + 1].inputs == [fusion.output] && schedule.fusions.all[owner].convolution != nil
+        return graph.nodes[fusion.last + 1].inputs == [fusion.output]
     }
 
     // MARK: A 1x1 convolution before one of separate channels
@@ -34,7 +32,7 @@ extension Network {
     ///
     /// A task takes some channels of an image from its first row to its last, so that the rows that two bands share are made once, and
     /// sums over its pixels are one chain.
-    private func convolve(_ index: Int, after source: Int) {
+    private func convolve(_ index: Int, afterConvolution source: Int) {
         let (first, second) = (graph.nodes[source].convolution.geometry, graph.nodes[index].convolution.geometry)
         let input = graph.shapes[graph.nodes[source].output]
         let output = graph.shapes[graph.nodes[index].output]
@@ -100,24 +98,35 @@ extension Network {
             Int32(panels.lowerBound), Int32(panels.upperBound))
     }
 
-    // MARK: Scaling before a 1x1 convolution
+    // MARK: A fusion before a 1x1 convolution
 
-    /// Runs a 1x1 convolution of a map that squeeze-excite scales.
-    private func convolve(_ index: Int, scaledBy fusion: Fusion) {
+    /// Runs a 1x1 convolution of what a fusion's pass makes.
+    private func convolve(_ index: Int, afterPass fusion: Fusion) {
+        let convolution = graph.nodes[index].convolution
         let shape = graph.shapes[fusion.output]
-        let panels = Int32(graph.nodes[index].convolution.geometry.outputPanels)
+        let run = Bands(convolution.geometry, input: shape).inputPixels
+        let panels = convolution.geometry.outputPanels
+        // Strassen's products count pairs of pixels, and need a workspace before the band.
+        let pixelsEach = convolution.method == .strassen ? 2 : 1
+        let workspaceCount =
+            convolution.method == .strassen ? Int(ck_strassen_workspace(convolution.geometry.chain)) : 0
         layers[index].taps.withUnsafeBufferPointer { taps in
-            var convolution = describeForward(index, taps)
-            let scaling = describe(fusion)
-            convolution.origin = scaling.x + Bands.run * shape.stride
-            inRuns(of: images * shape.pixels, unit: Bands.run) { [convolution] pixels, band in
-                var (convolution, scaling) = (convolution, scaling)
-                for first in stride(from: pixels.lowerBound, to: pixels.upperBound, by: Bands.run) {
-                    let end = Int64(min(pixels.upperBound, first + Bands.run))
-                    let origin = band - first * shape.stride
-                    (scaling.y, convolution.input) = (origin, UnsafePointer(origin))
-                    kernels.fuse(&scaling, Int64(first), end)
-                    kernels.convolution(&convolution, Int64(first), end, 0, panels)
+            var described = describeForward(index, taps)
+            takeWeights(&described, by: convolution.method, panels: panels, kept: keptWeights(index))
+            let pass = describe(fusion)
+            described.origin = pass.x + run * shape.stride
+            inRuns(of: images * shape.pixels / pixelsEach) { [described] units, workspace in
+                var (convolution, pass) = (described, pass)
+                for first in stride(from: units.lowerBound, to: units.upperBound, by: run / pixelsEach) {
+                    let end = min(units.upperBound, first + run / pixelsEach)
+                    let band = workspace + workspaceCount - first * pixelsEach * shape.stride
+                    (pass.y, convolution.input) = (band, UnsafePointer(band))
+                    kernels.fuse(&pass, Int64(first * pixelsEach), Int64(end * pixelsEach))
+                    if pixelsEach == 2 {
+                        kernels.strassen(&convolution, Int64(first), Int64(end), workspace)
+                    } else {
+                        kernels.convolution(&convolution, Int64(first), Int64(end), 0, Int32(panels))
+                    }
                 }
             }
         }

@@ -5,15 +5,11 @@ extension Network {
     func convolve(_ index: Int, _ convolution: Convolution) {
         let node = graph.nodes[index]
         if let library = openBLAS(for: convolution) { return multiplyForward(index, convolution, library) }
-        if schedule.fusions.passing.contains(node.inputs[0]) { return convolveInBands(index) }
+        if let source = schedule.fusions.passing(node.inputs[0]) { return convolve(index, after: source) }
         let panels = convolution.geometry.outputPanels
         layers[index].taps.withUnsafeBufferPointer { taps in
             var arguments = describeForward(index, taps)
-            if training {
-                run(&arguments, by: convolution.method, panels: panels)
-            } else {
-                multiply(&arguments, by: convolution.method, panels: panels, layers[index].weights.base)
-            }
+            run(&arguments, by: convolution.method, panels: panels, kept: keptWeights(index))
         }
     }
 

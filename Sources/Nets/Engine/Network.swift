@@ -61,7 +61,7 @@ final class Network {
         self.arithmetic = arithmetic
         self.kernels = kernels
         schedule = Schedule(
-            graph: graph, batch: capacity, training: training, absorbing: !training && arithmetic == .exact)
+            graph: graph, batch: capacity, training: training, arithmetic: arithmetic)
         places = graph.shapes.map { _ in 0 }
         arena = FloatBuffer(count: schedule.count)
         let keepsWeights = !training && arithmetic == .exact
@@ -76,7 +76,7 @@ final class Network {
 
     /// Bytes that a network takes, parameters and optimiser state aside; exact, before anything is allocated.
     static func plannedBytes(graph: Graph, capacity: Int, grains: Int = 8, training: Bool, workers: Int) -> Int {
-        let schedule = Schedule(graph: graph, batch: capacity, training: training, absorbing: !training)
+        let schedule = Schedule(graph: graph, batch: capacity, training: training, arithmetic: .exact)
         let scratch = Scratch.Sizes(
             graph: graph, fusions: schedule.fusions, capacity: capacity, grains: grains, training: training,
             workers: workers)

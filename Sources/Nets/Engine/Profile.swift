@@ -61,8 +61,11 @@ extension Network {
 
     private func name(of action: Schedule.Action) -> String {
         switch action {
-        case .forward(let index), .weightGradient(let index), .dataGradient(let index), .backward(let index):
-            graph.name(ofNode: index)
+        case .forward(let index):
+            (schedule.fusions.passing(graph.nodes[index].inputs[0])?.convolution.map { graph.name(ofNode: $0) + " + " }
+                ?? "")
+                + graph.name(ofNode: index)
+        case .weightGradient(let index), .dataGradient(let index), .backward(let index): graph.name(ofNode: index)
         case .statistics(let index), .fuse(let index), .outerGradient(let index), .innerGradient(let index):
             graph.name(ofNode: schedule.fusions.all[index].norm ?? schedule.fusions.all[index].first)
         }
@@ -85,7 +88,18 @@ extension Network {
             guard case .convolution = graph.nodes[index].operation else {
                 return ("forward", 0, floats(graph.nodes[index].inputs + [graph.nodes[index].output]))
             }
-            let cost = convolution(index)
+            var cost = convolution(index)
+            // What passes by is neither written nor read, but for what it is made from.
+            if let source = schedule.fusions.passing(graph.nodes[index].inputs[0]) {
+                cost.maps -= floats([source.output])
+                if let first = source.convolution.map(convolution) {
+                    cost.operations += first.operations
+                    cost.weights += first.weights
+                    cost.maps += first.maps - floats([source.output])
+                } else {
+                    cost.maps += floats([source.input])
+                }
+            }
             return (isBackward ? "again" : "forward", cost.operations, cost.weights + cost.maps)
         case .weightGradient(let index):
             let cost = convolution(index)

@@ -33,12 +33,15 @@ struct Fusions {
     private(set) var producer: [Graph.Value: Int] = [:]
     /// Indices in `all` by the batch norm's output, for the averages that work it out.
     private(set) var normalised: [Graph.Value: Int] = [:]
-    /// In a network for prediction, values that one convolution alone reads and that it has made for it a band at a time: they are
-    /// never stored as a whole.
-    private(set) var passing: Set<Graph.Value> = []
+    /// Values that one convolution alone reads and that it has made for it a band at a time: they are not stored as a whole on the
+    /// way forward.
+    private var passing: Set<Graph.Value> = []
 
-    /// - Parameter training: without it, convolutions take in what follows them.
-    init(graph: Graph, training: Bool) {
+    /// - Parameters:
+    ///   - training: without it, convolutions take in what follows them.
+    ///   - arithmetic: OpenBLAS multiplies maps that are stored as they are.
+    init(graph: Graph, training: Bool, arithmetic: Arithmetic) {
+        let absorbing = !training && arithmetic == .exact
         owner = graph.nodes.map { _ in nil }
         let readers = graph.readers
         for (index, node) in graph.nodes.enumerated() {
@@ -53,7 +56,7 @@ struct Fusions {
                 // For prediction, the convolution stores the normalised map; the average reads it there.
                 let averages = readers[x].filter { $0 != index }
                 let joins =
-                    training && averages.count <= 1
+                    !absorbing && averages.count <= 1
                     && averages.allSatisfy { graph.nodes[$0].operation.isGlobalAverage }
                 let fusion = extend(joins ? open(x, isNormAlone: true) : nil, with: index, of: graph)
                 all[fusion].scale = index
@@ -71,7 +74,13 @@ struct Fusions {
             default: break
             }
         }
-        guard !training else { return }
+        guard arithmetic == .exact else { return }
+        if absorbing { absorb(graph, readers) }
+        passing = Set(all.filter { passes($0, graph, readers[$0.output]) }.map(\.output))
+    }
+
+    /// Gives batch norms, and what follows them, to the convolutions before them.
+    private mutating func absorb(_ graph: Graph, _ readers: [[Int]]) {
         for index in all.indices {
             let fusion = all[index]
             guard let norm = fusion.norm, fusion.scale == nil, fusion.dropConnect == nil, norm > 0,
@@ -81,21 +90,24 @@ struct Fusions {
             else { continue }
             all[index].convolution = norm - 1
         }
-        passing = Set(all.filter { passes($0, graph, readers[$0.output]) }.map(\.output))
     }
 
-    /// Whether a fusion's output is best made band by band: squeeze-excite's scaled map before a 1x1 convolution, and a 1x1
-    /// convolution's wide map before one that keeps its channels apart.
+    /// The fusion that makes a value that passes by; nil for values that are stored.
+    func passing(_ value: Graph.Value) -> Fusion? { passing.contains(value) ? producer[value].map { all[$0] } : nil }
+
+    /// Whether a fusion's output is best made band by band: before a 1x1 convolution, or after one and before one that keeps its
+    /// channels apart.
     private func passes(_ fusion: Fusion, _ graph: Graph, _ readers: [Int]) -> Bool {
-        guard readers.count == 1, case .convolution(let next) = graph.nodes[readers[0]].operation,
-            next.method == .direct
-        else { return false }
+        guard readers.count == 1, case .convolution(let next) = graph.nodes[readers[0]].operation else { return false }
         let g = next.geometry
         guard let convolution = fusion.convolution else {
-            return fusion.scale == fusion.first && fusion.last == fusion.first && g.taps == 1 && g.stride == 1
+            let pixels = graph.shapes[fusion.output].pixels
+            return fusion.sum == nil && fusion.dropConnect == nil && g.taps == 1 && g.stride == 1 && pixels >= 196
+                && (next.method == .direct || pixels % 2 == 0)
         }
         let own = graph.nodes[convolution].convolution
-        return own.method == .direct && own.geometry.taps == 1 && own.geometry.stride == 1 && own.geometry.groups == 1
+        return next.method == .direct && own.method == .direct && own.geometry.taps == 1 && own.geometry.stride == 1
+            && own.geometry.groups == 1
             && fusion.residual == nil && (g.isDepthwise || g.hasWidenedGroups)
             && graph.shapes[fusion.output].pixels >= Bands.leastPixels
     }

@@ -42,8 +42,8 @@ struct Schedule {
     /// Floats in the arena.
     private(set) var count = 0
 
-    init(graph: Graph, batch: Int, training: Bool, absorbing: Bool) {
-        fusions = Fusions(graph: graph, training: !absorbing)
+    init(graph: Graph, batch: Int, training: Bool, arithmetic: Arithmetic) {
+        fusions = Fusions(graph: graph, training: training, arithmetic: arithmetic)
         accumulates = graph.nodes.map { $0.inputs.map { _ in false } }
         var builder = Builder(graph: graph, fusions: fusions, batch: batch)
         builder.planForward(training: training)
@@ -121,11 +121,11 @@ struct Schedule {
             for (index, node) in graph.nodes.enumerated() {
                 if let owner = fusions.owner[index] {
                     let fusion = fusions.all[owner]
-                    guard fusion.convolution == nil, !fusions.passing.contains(fusion.output) else { continue }
+                    guard fusion.convolution == nil else { continue }
                     if index == fusion.norm { add(.statistics(owner), reading: [fusion.input]) }
-                    if index == fusion.last { fuse(owner) }
+                    if index == fusion.last && fusions.passing(fusion.output) == nil { fuse(owner) }
                 } else if let absorbed = fusions.all.first(where: { $0.convolution == index }) {
-                    if fusions.passing.contains(absorbed.output) { continue }
+                    if fusions.passing(absorbed.output) != nil { continue }
                     add(.forward(index), reading: node.inputs.flatMap(made) + [absorbed.residual].compactMap(\.self))
                     write(absorbed.output)
                 } else {
@@ -151,10 +151,9 @@ struct Schedule {
 
         /// What a value is made from while it passes by; the value itself if it does not.
         private func made(_ value: Graph.Value) -> [Graph.Value] {
-            guard fusions.passing.contains(value), let owner = fusions.producer[value] else { return [value] }
-            let fusion = fusions.all[owner]
-            return fusion.convolution.map { graph.nodes[$0].inputs } ?? [fusion.input]
-                + [fusion.factors].compactMap(\.self)
+            guard let fusion = fusions.passing(value) else { return [value] }
+            if let convolution = fusion.convolution { return graph.nodes[convolution].inputs }
+            return [fusion.input] + [fusion.factors].compactMap(\.self)
         }
 
         /// A fusion's pass; what it reads has to be there.
@@ -182,9 +181,9 @@ struct Schedule {
 
         private mutating func needConvolution(_ value: Graph.Value) {
             guard let index = graph.nodes.firstIndex(where: { $0.output == value }) else { return }
-            let x = graph.nodes[index].inputs[0]
-            need(x)
-            add(.forward(index), reading: [x])
+            let sources = made(graph.nodes[index].inputs[0])
+            for source in sources { need(source) }
+            add(.forward(index), reading: sources)
             write(value)
         }
 
