@@ -286,7 +286,7 @@ static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, 
     const int64_t piece = isRun ? (run / pieces + CK_PANEL - 1) / CK_PANEL * CK_PANEL : 0, pace = (piece + c->channels - 1) / c->channels;
     for (int64_t first = pixel0; first < pixel1; first += together * ROWS) {
         int tiles = 0;
-        const float *ahead = c->origin ? c->origin + first * c->inputPixelStride : c->input + (first + together * ROWS) * c->inputPixelStride;
+        const float *ahead = c->next ? c->next + first * c->inputPixelStride : c->input + (first + together * ROWS) * c->inputPixelStride;
         for (int64_t pixel = first; pixel < pixel1 && tiles < together; pixel += ROWS, tiles++) {
             counts[tiles] = pixel1 - pixel < ROWS ? (int)(pixel1 - pixel) : ROWS;
             tileAddresses(c, &r, &next, counts[tiles], rows[tiles], targets[tiles]);

@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
     const float *input;
     /// What is read next from memory while the first input pixel is read, and so on; NULL for the input's own next pixels.
-    const float *origin;
+    const float *next;
     int64_t inputImageStride, inputRowStride, inputPixelStride;
     int32_t inputHeight, inputWidth;
     float *output;

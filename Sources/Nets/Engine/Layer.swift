@@ -125,8 +125,7 @@ final class Scratch {
                     worker = max(worker, Int(ck_strassen_workspace(Int32(channels))))
                 }
                 if fusions.passing(node.inputs[0]) != nil {
-                    let workspace = convolution.method == .strassen ? Int(ck_strassen_workspace(g.chain)) : 0
-                    worker = max(worker, workspace + Bands(g, input: graph.shapes[node.inputs[0]]).count)
+                    worker = max(worker, Bands.workspace(convolution, input: graph.shapes[node.inputs[0]]))
                 }
                 guard training else { continue }
                 transformed = max(transformed, convolution.transformedWeights)
@@ -225,6 +224,9 @@ extension Convolution {
 
     /// Whether the weight gradient of a batch with few pixels is summed tile by tile.
     var sumsByTree: Bool { method != .winograd && geometry.groups == 1 && !geometry.readsImage }
+
+    /// Floats that a worker's Strassen products take, forward.
+    var productWorkspace: Int { method == .strassen ? Int(ck_strassen_workspace(geometry.chain)) : 0 }
 
     /// Floats that its transformed weights take, forward or backward.
     var transformedWeights: Int {

@@ -66,6 +66,10 @@ struct ConvolutionGeometry: Equatable {
     /// Floats from one output panel to the next.
     var panelStride: Int { taps * blockInputs * 16 }
     var weightCount: Int { outputPanels * panelStride }
+    /// Whether each output pixel is a function of the input pixel at its place alone.
+    var isPointwise: Bool { kernel == 1 && stride == 1 && paddingBefore == 0 && paddingAfter == 0 && groups == 1 }
+    /// Whether a panel of the output reads its own panel of the input and no other.
+    var keepsPanelsApart: Bool { isDepthwise || hasWidenedGroups }
     /// Groups narrower than a panel share one with others: their blocks hold zeros off the diagonal.
     var hasWidenedGroups: Bool { groups > 1 && !isDepthwise && groupInputs < 16 }
 

@@ -99,17 +99,14 @@ struct Fusions {
     /// channels apart.
     private func passes(_ fusion: Fusion, _ graph: Graph, _ readers: [Int]) -> Bool {
         guard readers.count == 1, case .convolution(let next) = graph.nodes[readers[0]].operation else { return false }
-        let g = next.geometry
-        guard let convolution = fusion.convolution else {
-            let pixels = graph.shapes[fusion.output].pixels
-            return fusion.sum == nil && fusion.dropConnect == nil && g.taps == 1 && g.stride == 1 && pixels >= 196
-                && (next.method == .direct || pixels % 2 == 0)
+        let pixels = graph.shapes[fusion.output].pixels
+        guard let convolution = fusion.convolution.map({ graph.nodes[$0].convolution }) else {
+            // Strassen's pairs of pixels may not reach into the next image.
+            return fusion.sum == nil && fusion.dropConnect == nil && next.geometry.isPointwise
+                && pixels >= Bands.leastPixelsInRuns && (next.method == .direct || pixels % 2 == 0)
         }
-        let own = graph.nodes[convolution].convolution
-        return next.method == .direct && own.method == .direct && own.geometry.taps == 1 && own.geometry.stride == 1
-            && own.geometry.groups == 1
-            && fusion.residual == nil && (g.isDepthwise || g.hasWidenedGroups)
-            && graph.shapes[fusion.output].pixels >= Bands.leastPixels
+        return fusion.residual == nil && convolution.geometry.isPointwise && convolution.method == .direct
+            && next.geometry.keepsPanelsApart && next.method == .direct && pixels >= Bands.leastPixelsInRows
     }
 
     /// The fusion that ends in a value and can go on.
