@@ -58,11 +58,27 @@ INLINE int isAffine(const CKConvolution *c) {
         if (c->residualActivation == CK_RELU) UNROLL for (int i = 0; i < POINTS * N; i++) acc[i] = activated(acc[i], CK_RELU); \
     }
 
+/// Whether all that follows the chain is the sum with what is there.
+INLINE int isSum(const CKConvolution *c) { return c->accumulate && !c->bias && !c->scale && !c->residual; }
+
+#define FINISH_SUM(POINTS, N) \
+    UNROLL for (int i = 0; i < POINTS; i++) \
+        UNROLL for (int v = 0; v < N; v++) acc[i * N + v] = load(targets[i] + lane + v * WIDTH) + acc[i * N + v];
+
+/// Asks for what the end of a tile adds to its sums, before they begin.
+INLINE void prefetchAddends(const CKConvolution *c, float *const *targets, int count, int32_t panel, const int panels) {
+    if (!c->accumulate && !c->residual) return;
+    const int64_t lane = (int64_t)panel * CK_PANEL + (c->residual ? c->residual - c->output : 0);
+    for (int i = 0; i < count; i++)
+        for (int p = 0; p < panels; p++) __builtin_prefetch(targets[i] + lane + p * CK_PANEL);
+}
+
 /// Stores a tile. The copy lets the compiler keep `acc` in registers, whatever comes after.
 #define WRITE_TILE(POINTS, N) \
     int64_t lane = (int64_t)panel * CK_PANEL; \
-    if (count == POINTS && (!c->hasEpilogue || isAffine(c))) { \
-        if (c->hasEpilogue) { FINISH_AFFINE(POINTS, N) } \
+    if (count == POINTS && (!c->hasEpilogue || isAffine(c) || isSum(c))) { \
+        if (c->accumulate) { FINISH_SUM(POINTS, N) } \
+        else if (c->hasEpilogue) { FINISH_AFFINE(POINTS, N) } \
         if (c->streams) { \
             UNROLL for (int i = 0; i < POINTS; i++) \
                 UNROLL for (int v = 0; v < N; v++) stream(targets[i] + lane + v * WIDTH, acc[i * N + v]); \
@@ -81,6 +97,7 @@ INLINE int isAffine(const CKConvolution *c) {
 #define DENSE_TILE(NAME, PANELS) \
 static void NAME(const CKConvolution *c, const float *const *rows, float *const *targets, int count, int32_t panel, const float *ahead, int64_t pace) { \
     enum { N = PANELS * VECTORS }; \
+    prefetchAddends(c, targets, count, panel, PANELS); \
     vf acc[ROWS * N]; \
     UNROLL for (int i = 0; i < ROWS * N; i++) acc[i] = splat(0); \
     const int64_t block = (int64_t)(panel / c->panelsPerBlock) * c->channels; \

@@ -12,15 +12,21 @@ enum { AHEAD = 32 * CK_PANEL };  // floats of weights that are asked for in adva
 #define WRITE_HALF(N, PIXEL) { float *const *targets = pairTargets[PIXEL]; const int count = counts[PIXEL]; WRITE_TILE(ROWS, N) }
 
 // ROWS pairs of pixels x up to PAIR panels of each half. The products follow each other in the registers, each starting from what
-// its sum holds already; `x` has their left sides, PRODUCTS rows of `pieceStride` for each pair.
+// its sum holds already; `x` has their left sides, PRODUCTS rows of `pieceStride` for each pair. With each product, the next `piece`
+// floats of `ahead` are asked for.
 #define STRASSEN_TILE(NAME, PANELS) \
-static void NAME(const CKConvolution *c, const float *x, int64_t pieceStride, float *const (*pairTargets)[ROWS], const int *counts, int32_t panel) { \
+static void NAME(const CKConvolution *c, const float *x, int64_t pieceStride, float *const (*pairTargets)[ROWS], const int *counts, int32_t panel, const float *ahead, int64_t piece) { \
     enum { N = PANELS * VECTORS, SIZE = ROWS * N }; \
     const int64_t half = c->channels / 2, rowStride = PRODUCTS * pieceStride, panelStride = c->panelStride; \
     const float *w = c->weights + panel * panelStride; \
+    for (int pixel = 0; pixel < 2; pixel++) { \
+        prefetchAddends(c, pairTargets[pixel], counts[pixel], panel, PANELS); \
+        prefetchAddends(c, pairTargets[pixel], counts[pixel], panel + c->panelsPerBlock / 2, PANELS); \
+    } \
     vf acc[SIZE], first[SIZE], second[SIZE], third[SIZE]; \
     UNROLL for (int i = 0; i < SIZE; i++) acc[i] = splat(0); \
-    for (int product = 0; product < PRODUCTS; product++, w += half * CK_PANEL) { \
+    for (int product = 0; product < PRODUCTS; product++, w += half * CK_PANEL, ahead += piece) { \
+        prefetch(ahead, piece); \
         const float *a = x + product * pieceStride; \
         for (int64_t k = 0; k < half; k++, a++) { \
             vf b[N]; \
@@ -85,6 +91,9 @@ static void strassen(const CKConvolution *c, int64_t pair0, int64_t pair1, float
     const int64_t grid = (int64_t)c->gridHeight * c->gridWidth, pairs = (grid + 1) / 2;
     const int64_t half = c->channels / 2, pieceStride = strassenPieceStride(c->channels);
     const int32_t panels = c->panelsPerBlock / 2;
+    // What the next pairs read is asked for a piece with each product, where it is one run.
+    const int64_t pieces = PRODUCTS * ((panels + PAIR - 1) / PAIR);
+    const int64_t piece = c->step == 1 ? (2 * ROWS * c->inputPixelStride / pieces + CK_PANEL - 1) / CK_PANEL * CK_PANEL : 0;
     for (int64_t first = pair0; first < pair1; first += ROWS) {
         const int count = pair1 - first < ROWS ? (int)(pair1 - first) : ROWS;
         float *targets[2][ROWS];
@@ -101,8 +110,10 @@ static void strassen(const CKConvolution *c, int64_t pair0, int64_t pair1, float
             strassenInputs(x[0], x[1], half, pieceStride, workspace + i * PRODUCTS * pieceStride);
         }
         // Rows beyond the last pair hold what was there before; their sums are not stored.
-        for (int32_t panel = 0; panel < panels; panel += PAIR)
-            (panels - panel >= 2 ? strassenTile2 : strassenTile1)(c, workspace, pieceStride, (float *const (*)[ROWS])targets, counts, panel);
+        const int64_t pixel = first / pairs * grid + 2 * (first % pairs);
+        const float *ahead = c->next ? c->next + pixel * c->inputPixelStride : c->input + (pixel + 2 * ROWS) * c->inputPixelStride;
+        for (int32_t panel = 0; panel < panels; panel += PAIR, ahead += PRODUCTS * piece)
+            (panels - panel >= 2 ? strassenTile2 : strassenTile1)(c, workspace, pieceStride, (float *const (*)[ROWS])targets, counts, panel, ahead, piece);
     }
     if (c->streams) endStreams();
 }
