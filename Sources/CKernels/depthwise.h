@@ -87,21 +87,21 @@ static int tapsInRow(const CKConvolution *c) {
 }
 
 static void depthwise(const CKConvolution *c, int64_t pixel0, int64_t pixel1, int32_t panel0, int32_t panel1) {
-    const int64_t grid = (int64_t)c->gridHeight * c->gridWidth;
     const int side = tapsInRow(c);
     for (int64_t pixel = pixel0; pixel < pixel1;) {
-        const int64_t image = pixel / grid, left = pixel1 - pixel;
-        const int32_t a = (int32_t)(pixel % grid / c->gridWidth), b0 = (int32_t)(pixel % grid % c->gridWidth);
+        const Point at = pointOf(c, pixel);
+        const int64_t left = pixel1 - pixel;
+        const int32_t b0 = at.b;
         // Whole rows together, or the part of one.
         int32_t height = 1, b1 = c->gridWidth;
         if (b0 == 0 && left >= c->gridWidth) {
             height = left / c->gridWidth < TALL ? (int32_t)(left / c->gridWidth) : TALL;
-            if (height > c->gridHeight - a) height = c->gridHeight - a;
+            if (height > c->gridHeight - at.a) height = c->gridHeight - at.a;
         } else if (left < b1 - b0) {
             b1 = b0 + (int32_t)left;
         }
         for (int32_t b = b0; b < b1; b += COLUMNS)
-            depthwiseTile(c, image, a, b, height, b1 - b < COLUMNS ? b1 - b : COLUMNS, side, panel0, panel1);
+            depthwiseTile(c, at.image, at.a, b, height, b1 - b < COLUMNS ? b1 - b : COLUMNS, side, panel0, panel1);
         pixel += (int64_t)height * (b1 - b0);
     }
     if (c->streams) endStreams();

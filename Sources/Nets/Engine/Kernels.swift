@@ -47,7 +47,7 @@ public enum Arithmetic: String, CaseIterable, Sendable, Codable {
 public enum NetsError: Error, Sendable, CustomStringConvertible {
     case instructionSet(String)
     /// A library that is not installed: says which and how to get it.
-    case library(String)
+    case missingLibrary(String)
     /// Weights that do not fit the backbone: names what is missing, extra or of another shape.
     case weights(String)
     /// A training state that belongs to another run.
@@ -55,7 +55,7 @@ public enum NetsError: Error, Sendable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .instructionSet(let text), .library(let text), .weights(let text), .resume(let text): text
+        case .instructionSet(let text), .missingLibrary(let text), .weights(let text), .resume(let text): text
         }
     }
 }

@@ -46,7 +46,7 @@ final class Network {
         var samples: [UInt32]
     }
 
-    /// - Throws: ``NetsError/library(_:)`` if OpenBLAS is asked for and not there.
+    /// - Throws: ``NetsError/missingLibrary(_:)`` if OpenBLAS is asked for and not there.
     init(
         graph: Graph, weights: Weights, capacity: Int, grains: Int = 8, training: Bool, pool: ThreadPool,
         kernels: CKKernels, arithmetic: Arithmetic = .exact

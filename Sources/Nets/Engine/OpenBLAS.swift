@@ -21,13 +21,13 @@ struct OpenBLAS: Sendable {
 
     private static let file = "libopenblas.so.0"
 
-    /// - Throws: ``NetsError/library(_:)`` if it is not installed.
+    /// - Throws: ``NetsError/missingLibrary(_:)`` if it is not installed.
     init() throws(NetsError) {
         // Never closed: its threads run as long as the program.
         guard let library = dlopen(Self.file, RTLD_NOW | RTLD_LOCAL), let multiply = dlsym(library, "cblas_sgemm"),
             let setThreads = dlsym(library, "openblas_set_num_threads")
         else {
-            throw .library(
+            throw .missingLibrary(
                 "--math openblas needs \(Self.file): \(dlerror().map { String(cString: $0) } ?? "cannot be loaded"). Install the Debian package libopenblas0, or use --math exact."
             )
         }

@@ -36,6 +36,9 @@ struct ConvolutionGeometry: Equatable {
             "groups need as many outputs as inputs and 1, 4, 8 or a multiple of 16 channels each")
         precondition(
             groups == 1 || ![4, 8].contains(group) || kernel == 3, "groups of 4 and 8 channels need a kernel of 3 x 3")
+        precondition(
+            groups == 1 || group != 1 || (kernel <= 5 && stride <= 2),
+            "depthwise kernels have up to 5 x 5 taps and steps of 1 or 2")
         self.kernel = kernel
         self.stride = stride
         self.paddingBefore = paddingBefore
