@@ -3,21 +3,30 @@ import PackageDescription
 
 let package = Package(
     name: "repro",
-    products: [.executable(name: "repro", targets: ["Repro"])],
+    products: [
+        .executable(name: "repro", targets: ["Program"]),
+        .library(name: "Metrics", targets: ["Metrics"]),
+        .library(name: "Nets", targets: ["Nets"]),
+        .library(name: "Submit", targets: ["Submit"]),
+        .library(name: "Repro", targets: ["Repro"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
+        // docs/architecture.md has the map; a test compares it with this.
         .executableTarget(
+            name: "Program",
+            dependencies: [
+                "Basics", "Metrics", "Nets", "Submit", "Inputs", "Catalog", "Repro",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .target(
             name: "Repro",
             dependencies: [
-                "Nets", "Metrics", "Submit", "CArchive", "CDeflate", "CDICOM", "CHash", "CPNG",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Crypto", package: "swift-crypto"),
-                .product(name: "GRDB", package: "GRDB.swift"),
+                "Basics", "Metrics", "Nets", "Submit", "Inputs", "Catalog", "CPNG",
                 .product(name: "Yams", package: "Yams"),
             ],
             resources: [
@@ -25,11 +34,17 @@ let package = Package(
                 // A link to golden/demo.json.
                 .embedInCode("Resources/golden/golden-demo.json"),
             ]),
-        .target(name: "Nets", dependencies: ["CKernels"]),
-        .target(name: "Metrics"),
         .target(
-            name: "Submit",
-            dependencies: ["Metrics", .product(name: "Crypto", package: "swift-crypto")]),
+            name: "Catalog",
+            dependencies: [
+                "Basics", "Metrics", "Submit", "Inputs", "CDICOM", .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
+        .target(name: "Inputs", dependencies: ["Basics", "CArchive", "CDeflate", "CDICOM"]),
+        .target(name: "Submit", dependencies: ["Basics", "Metrics"]),
+        .target(name: "Nets", dependencies: ["Basics", "CKernels"]),
+        .target(name: "Metrics", dependencies: ["Basics"]),
+        .target(name: "Basics", dependencies: ["CHash", "COpenSSL"]),
+
         .target(name: "CKernels", cSettings: [.define("NDEBUG")]),
         .target(
             name: "CDICOM",
@@ -40,13 +55,16 @@ let package = Package(
         .target(name: "CHash"),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev", "zlib1g-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
-        .testTarget(
-            name: "ReproTests",
-            dependencies: [
-                "Repro", "CDICOM", .product(name: "Crypto", package: "swift-crypto"),
-                .product(name: "GRDB", package: "GRDB.swift"),
-            ]),
+
+        // Random bytes for the readers: scripts/test-faults.
+        .executableTarget(
+            name: "Fuzz", dependencies: ["Basics", "Inputs", "Nets", "Repro", "Submit", "CFuzzer"], path: "Fuzz",
+            exclude: ["corpus", "findings"], sources: ["main.swift"]),
+        .target(name: "CFuzzer"),
+
+        .testTarget(name: "ReproTests", dependencies: ["Program", "CDICOM"]),
         .testTarget(name: "NetsTests", dependencies: ["Nets", "CKernels"]),
         .testTarget(name: "MetricsTests", dependencies: ["Metrics"]),
         .testTarget(name: "SubmitTests", dependencies: ["Submit", "Metrics"]),

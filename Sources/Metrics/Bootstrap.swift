@@ -1,3 +1,5 @@
+import Basics
+
 /// The range in which 95 of 100 resamples of a statistic lie.
 public struct Interval: Sendable, Equatable, Codable {
     public let low: Double

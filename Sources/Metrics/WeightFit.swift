@@ -1,3 +1,5 @@
+import Basics
+
 /// The blend weights that minimise the competition's loss on labelled slices, and what they reach.
 public struct FittedWeights: Sendable, Equatable {
     /// One for each table, from 0 to 1, with the sum 1.

@@ -1,3 +1,5 @@
+import Basics
+
 /// A score by the competition's metric, lower is better: the log loss of each type and their weighted mean.
 public struct Score: Sendable, Equatable, Codable {
     /// The mean binary log loss of each type, in the order of `HemorrhageType.allCases`.
@@ -165,4 +167,8 @@ private func losses(
     return pieces.reduce(into: noLosses) { all, piece in
         for type in all.indices { all[type].add(piece[type]) }
     }
+}
+
+extension ScoringError: DescribedError {
+    package var status: ExitStatus { .badInput }
 }

@@ -1,6 +1,8 @@
 import Foundation
 import Testing
 
+@testable import Basics
+@testable import Inputs
 @testable import Repro
 
 @Suite("Kinds of archives")

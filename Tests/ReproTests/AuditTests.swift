@@ -1,6 +1,9 @@
 import Foundation
 import Testing
 
+@testable import Basics
+@testable import Catalog
+@testable import Program
 @testable import Repro
 
 @Suite("audit")

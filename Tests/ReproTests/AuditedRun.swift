@@ -4,6 +4,10 @@ import Metrics
 import Nets
 import Submit
 
+@testable import Basics
+@testable import Catalog
+@testable import Inputs
+@testable import Program
 @testable import Repro
 
 /// A small work directory with nothing wrong: slices, catalog, out-of-fold predictions, blends, scores and the record of it all.
@@ -53,7 +57,7 @@ struct AuditedRun {
 
     func write(input: String, work: String) throws {
         try writeInput(to: input)
-        let catalog = Catalog(path: "\(work)/\(WorkFolder.catalog)")
+        let catalog = SliceCatalog(path: "\(work)/\(WorkFolder.catalog)")
         try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
         try catalog.build(CatalogSettings(input: try CompetitionFolder.locate(in: input), threads: 1))
         if !sql.isEmpty { try DatabaseQueue(path: catalog.path).write { try $0.execute(sql: sql) } }

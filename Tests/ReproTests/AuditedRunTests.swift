@@ -3,6 +3,9 @@ import Metrics
 import Submit
 import Testing
 
+@testable import Basics
+@testable import Catalog
+@testable import Inputs
 @testable import Repro
 
 @Suite("audit of a work directory")

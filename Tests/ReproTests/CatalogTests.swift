@@ -3,6 +3,9 @@ import GRDB
 import Metrics
 import Testing
 
+@testable import Basics
+@testable import Catalog
+@testable import Inputs
 @testable import Repro
 
 @Suite("Catalog")
@@ -44,10 +47,12 @@ struct CatalogTests {
             "ID,Label\n" + InputFixtures.rows("ID_0000000f0"), to: root + "/stage_2_sample_submission.csv")
     }
 
-    private static func withCatalog(threads: Int = 2, _ body: (Catalog, CatalogReport, String) throws -> Void) throws {
+    private static func withCatalog(threads: Int = 2, _ body: (SliceCatalog, CatalogReport, String) throws -> Void)
+        throws
+    {
         try InputFixtures.withFolder { folder in
             try makeCompetition(folder + "/in")
-            let catalog = Catalog(path: folder + "/catalog.sqlite")
+            let catalog = SliceCatalog(path: folder + "/catalog.sqlite")
             let input = try CompetitionFolder.locate(in: folder + "/in")
             let report = try catalog.build(CatalogSettings(input: input, threads: threads))
             try body(catalog, report, folder)
@@ -85,14 +90,18 @@ struct CatalogTests {
     @Test("the export has the original's columns and Python's floats")
     func export() throws {
         try Self.withCatalog { catalog, _, _ in
-            let lines = try catalog.csv(of: .train).split(separator: "\n")
+            func lines(_ split: Split) throws -> [Substring] {
+                var bytes: [UInt8] = []
+                try catalog.writeCSV(of: split) { bytes.append(contentsOf: $0) }
+                return String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+            }
+            let train = try lines(.train)
             #expect(
-                lines[0]
+                train[0]
                     == "ID,labels,PatientID,WindowCenter,WindowWidth,RescaleIntercept,RescaleSlope,Position3,PositionOrd,LeftLabel,RightLabel,fold"
             )
-            #expect(lines[4].hasPrefix("ID_000000003,,ID_p2,35,80,0.0,1.0,7.0,0.5,,,"))
-            let test = try catalog.csv(of: .test).split(separator: "\n")
-            #expect(test[1] == "ID_0000000f0,,ID_0a1b2c3d,40,80,0.0,1.0,24.988293,1.0,,")
+            #expect(train[4].hasPrefix("ID_000000003,,ID_p2,35,80,0.0,1.0,7.0,0.5,,,"))
+            #expect(try lines(.test)[1] == "ID_0000000f0,,ID_0a1b2c3d,40,80,0.0,1.0,24.988293,1.0,,")
         }
     }
 
@@ -132,7 +141,7 @@ struct CatalogTests {
             try InputFixtures.write(slice.encoded(), to: folder + "/in/stage_2_train/ID_000000000.dcm")
             try InputFixtures.write(
                 "ID,Label\n" + InputFixtures.rows("ID_000000000"), to: folder + "/in/stage_2_train.csv")
-            let catalog = Catalog(path: folder + "/catalog.sqlite")
+            let catalog = SliceCatalog(path: folder + "/catalog.sqlite")
             var settings = CatalogSettings(input: try .locate(in: folder + "/in"))
             let asOriginal = try catalog.build(settings)
             #expect(asOriginal.splits["train"]?.quirks["pixels wrapped around (12-bit, intercept near 0)"] == 1)
@@ -150,7 +159,7 @@ struct CatalogTests {
 
     private static func failureOfBuild(_ folder: String) throws -> Failure? {
         let settings = CatalogSettings(input: try .locate(in: folder + "/in"))
-        return InputFixtures.failure { try Catalog(path: folder + "/catalog.sqlite").build(settings) }
+        return InputFixtures.failure { try SliceCatalog(path: folder + "/catalog.sqlite").build(settings) }
     }
 
     @Test("a bad label file ends the build and leaves the old catalog")
@@ -169,7 +178,7 @@ struct CatalogTests {
     @Test("no catalog and a file that is none are told apart")
     func noCatalog() throws {
         try InputFixtures.withFolder { folder in
-            let catalog = Catalog(path: folder + "/catalog.sqlite")
+            let catalog = SliceCatalog(path: folder + "/catalog.sqlite")
             #expect(InputFixtures.failure { _ = try catalog.report() }?.status == .inputMissing)
             try InputFixtures.write(String(repeating: "no database ", count: 100), to: catalog.path)
             #expect(InputFixtures.failure { _ = try catalog.report() }?.status == .badInput)
@@ -181,7 +190,7 @@ struct CatalogTests {
         try InputFixtures.withFolder { folder in
             try Self.makeCompetition(folder + "/in")
             let settings = CatalogSettings(input: try .locate(in: folder + "/in"), threads: 2)
-            let catalog = Catalog(path: folder + "/catalog.sqlite")
+            let catalog = SliceCatalog(path: folder + "/catalog.sqlite")
             try catalog.build(settings)
             let expected = try catalog.contentFingerprint()
             // What an interrupted build leaves: some slices read, and one of them changed since.
@@ -279,7 +288,7 @@ struct CatalogTests {
         let source = try #require(ProcessInfo.processInfo.environment["REPRO_REAL_CT"])
         let expected = try InputFixtures.table("real-ct.csv")
         try InputFixtures.withFolder { folder in
-            let catalog = Catalog(path: folder + "/catalog.sqlite")
+            let catalog = SliceCatalog(path: folder + "/catalog.sqlite")
             let report = try catalog.build(CatalogSettings(input: try .locate(in: source), threads: 2))
             #expect(report.splits["test"]?.read == 28 && report.splits["test"]?.skipped == [:])
             #expect(

@@ -1,6 +1,9 @@
 import Foundation
 import Testing
 
+@testable import Basics
+@testable import Inputs
+@testable import Program
 @testable import Repro
 
 @Suite("DICOM slices")
@@ -68,7 +71,7 @@ struct DICOMTests {
             #expect(slice.pixels == [-2000, 5, 300])
             #expect(slice.header.imagePosition == [1.5, -2, 3])
             #expect(slice.header.windowCenter == nil)
-            #expect(slice.hounsfield(repairingWrap: false).values == [-3024, -1019, -724])
+            #expect(slice.hounsfield(repairingWrap: false) == [-3024, -1019, -724])
         }
     }
 
@@ -91,11 +94,11 @@ struct DICOMTests {
         // Air, fat, brain and bone as 12-bit values of -1000, -60, 35 and 1000.
         slice.pixels = [3096, 4036, 35, 1000]
         #expect(slice.header.hasWrappedPixels)
-        #expect(slice.hounsfield(repairingWrap: false).values == [3097, 4037, 36, 1001])
-        #expect(slice.hounsfield(repairingWrap: true).values == [-1000, -60, 35, 1000])
+        #expect(slice.hounsfield(repairingWrap: false) == [3097, 4037, 36, 1001])
+        #expect(slice.hounsfield(repairingWrap: true) == [-1000, -60, 35, 1000])
         slice.header.rescaleIntercept = -1024
         #expect(!slice.header.hasWrappedPixels)
-        #expect(slice.hounsfield(repairingWrap: true).values == slice.hounsfield(repairingWrap: false).values)
+        #expect(slice.hounsfield(repairingWrap: true) == slice.hounsfield(repairingWrap: false))
     }
 
     /// Each broken file, with the kind of error and a word that its message must have.
@@ -191,8 +194,8 @@ struct DICOMTests {
                 var changed = Array(whole)
                 changed[place] ^= 0x55
                 for bytes in [changed, Array(whole.prefix(place))] {
-                    guard let image = try? readImage(in: bytes, name: name, repairingWrap: false) else { continue }
-                    #expect(image.values.count == image.rows * image.columns)
+                    guard let image = try? readImage(in: bytes, name: name) else { continue }
+                    #expect(image.pixels.count == image.header.rows * image.header.columns)
                 }
             }
         }

@@ -2,6 +2,9 @@ import Foundation
 import Metrics
 import Testing
 
+@testable import Basics
+@testable import Catalog
+@testable import Inputs
 @testable import Repro
 
 @Suite("Demo competition")
@@ -17,7 +20,7 @@ struct DemoCompetitionTests {
             #expect(input.root.hasSuffix("/rsna-intracranial-hemorrhage-detection"))
             #expect(try DemoCompetition.contentManifest(of: input).rootHash == written.contentHash)
 
-            let report = try Catalog(path: folder + "/c.sqlite").build(CatalogSettings(input: input, threads: 2))
+            let report = try SliceCatalog(path: folder + "/c.sqlite").build(CatalogSettings(input: input, threads: 2))
             let train = try #require(report.splits["train"])
             #expect(train.skipped == ["truncated": 1])
             #expect(train.read == written.trainSlices - 1)

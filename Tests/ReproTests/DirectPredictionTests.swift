@@ -3,6 +3,7 @@ import Nets
 import Submit
 import Testing
 
+@testable import Inputs
 @testable import Repro
 
 /// Predictions of slices where they are, without a work directory.
@@ -127,8 +128,7 @@ struct DirectPredictionTests {
                 backbone: .efficientNetB3, imageSize: 32, augmentation: nil, seed: 0, batchSize: 1),
             weights: WeightsFile.read(files["w.pt"]).tensors, pool: ThreadPool(threads: 1))
         let expected = try predictor.predict(["1", "2", "3"]) { id in
-            let units = Self.slice(Int32(id) ?? 0).hounsfield(repairingWrap: false)
-            return HounsfieldImage(rows: units.rows, columns: units.columns, values: units.values)
+            HounsfieldImage(Self.slice(Int32(id) ?? 0), repairingWrap: false)
         }
         #expect(try table().values == NetworkOrder.fileOrder(expected))
         // With augmentation they differ, and 2 draws are the recipe's own number.
@@ -221,14 +221,12 @@ struct DirectPredictionTests {
         for length in Array(stride(from: 0, to: bytes.count, by: 7)) + [bytes.count] {
             let part = Array(bytes[..<length])
             try InputFixtures.write(part, to: path)
-            func outcome(_ read: () throws -> HounsfieldImage) -> String {
-                do { return "\(try read().values)" } catch { return "\((error as? SliceError)?.kind.rawValue ?? "?")" }
+            func outcome(_ read: () throws -> DICOMSlice) -> String {
+                do { return "\(try read().pixels)" } catch { return "\((error as? SliceError)?.kind.rawValue ?? "?")" }
             }
-            let fromFile = outcome { try readImage(at: path, repairingWrap: false) }
-            #expect(
-                outcome { try readImage(in: part, name: path, repairingWrap: false) } == fromFile, "\(length) bytes")
+            let fromFile = outcome { try readImage(at: path) }
+            #expect(outcome { try readImage(in: part, name: path) } == fromFile, "\(length) bytes")
         }
-        let units = slice.hounsfield(repairingWrap: false)
-        #expect(try readImage(in: bytes, name: path, repairingWrap: false).values == units.values)
+        #expect(try readImage(in: bytes, name: path).pixels == slice.pixels)
     }
 }

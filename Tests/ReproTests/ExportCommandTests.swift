@@ -2,6 +2,7 @@ import Foundation
 import Nets
 import Testing
 
+@testable import Inputs
 @testable import Repro
 
 /// Weights that start a training with some seed: small files that need no training.

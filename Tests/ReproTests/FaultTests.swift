@@ -2,6 +2,9 @@ import Foundation
 import Submit
 import Testing
 
+@testable import Basics
+@testable import Catalog
+@testable import Inputs
 @testable import Repro
 
 /// What happens when the program is killed, the disk is full or the input is damaged; `make test-faults` does all of it many times.
@@ -84,11 +87,11 @@ struct FaultTests {
             let (archive, _) = try Self.competition(in: folder)
             _ = try Unpacker(archive: archive, destination: folder + "/in").run()
             let settings = CatalogSettings(input: try .locate(in: folder + "/in"), threads: 2)
-            let expected = Catalog(path: folder + "/expected.sqlite")
+            let expected = SliceCatalog(path: folder + "/expected.sqlite")
             try expected.build(settings)
             let content = try expected.contentFingerprint()
             let work = folder + "/work"
-            let catalog = Catalog(path: work + "/catalog.sqlite")
+            let catalog = SliceCatalog(path: work + "/catalog.sqlite")
             var random = DemoRandom(seed: 12)
             var kills = 0
             while kills < Self.rounds * 4 {
@@ -158,7 +161,7 @@ struct FaultTests {
             ("ID,Label\n" + InputFixtures.rows("ID_1") + InputFixtures.rows("ID_2", "any", "subdural")).utf8)
         let manifest = Array("\(Digest.sha256("a"))  a\n\\\(Digest.sha256("b"))  b\\n\n# comment\n".utf8)
         for _ in 0..<(Self.rounds * 200) {
-            _ = try? readImage(in: Self.mutated(slice, &random), name: "slice", repairingWrap: true)
+            _ = try? readImage(in: Self.mutated(slice, &random), name: "slice").hounsfield(repairingWrap: true)
             _ = try? LabelTable(parsing: Self.mutated(table, &random), name: "table", values: .binary)
             _ = try? Manifest(parsing: Data(Self.mutated(manifest, &random)), name: "manifest")
         }

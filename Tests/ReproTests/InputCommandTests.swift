@@ -1,6 +1,9 @@
 import Foundation
 import Testing
 
+@testable import Basics
+@testable import Catalog
+@testable import Inputs
 @testable import Repro
 
 /// The commands about inputs as a user runs them: exit codes, stdout and stderr.

@@ -1,5 +1,8 @@
 import Foundation
 
+@testable import Basics
+@testable import Inputs
+@testable import Program
 @testable import Repro
 
 /// What the tests of inputs, catalog and demo data share: a folder to throw away, golden tables, slices to write.

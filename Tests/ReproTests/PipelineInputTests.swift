@@ -2,6 +2,9 @@ import Foundation
 import Synchronization
 import Testing
 
+@testable import Basics
+@testable import Catalog
+@testable import Inputs
 @testable import Repro
 
 /// The stages before the networks, on a competition of ten patients.
@@ -22,7 +25,7 @@ import Testing
         let reproduction = Reproduction(
             folder: try WorkFolder.open(files[work]), recipe: try RecipeLibrary.recipe("demo"),
             options: .init(archive: archive, threads: 1),
-            progress: Progress(style: .lines, write: { text in log.withLock { $0 += text } }))
+            progress: ProgressMeter(style: .lines, write: { text in log.withLock { $0 += text } }))
         let outcomes = try reproduction.run(try reproduction.inputStages())
         return (
             outcomes.filter { $0.seconds != nil }.map(\.name),

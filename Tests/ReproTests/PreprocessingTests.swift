@@ -3,6 +3,8 @@ import Foundation
 import Metrics
 import Testing
 
+@testable import Catalog
+@testable import Inputs
 @testable import Repro
 
 @Suite("The original's preprocessing")
@@ -21,17 +23,18 @@ struct PreprocessingTests {
     private func compare(_ table: [[String: String]], folds columns: [(name: String, count: Int, seed: UInt64)]) throws
         -> Int
     {
-        // In any order: the functions sort.
-        let rows = OriginalDataset.rows(from: try table.reversed().map(Self.facts))
+        let rows = try table.map(Self.facts).filter { $0.brainWindowSpread > OriginalDataset.smallestSpread }
+            .sorted { $0.id < $1.id }
+        let places = OriginalDataset.places(of: rows)
         let expected = table.filter { $0["PositionOrd"] != "" }.sorted { ($0["ID"] ?? "") < ($1["ID"] ?? "") }
-        #expect(rows.map(\.facts.id) == expected.map { $0["ID"] })
-        #expect(rows.map { "\($0.positionOrd)" } == expected.map { $0["PositionOrd"] })
-        #expect(rows.map(\.leftLabel) == expected.map { $0["LeftLabel"] })
-        #expect(rows.map(\.rightLabel) == expected.map { $0["RightLabel"] })
+        #expect(rows.map(\.id) == expected.map { $0["ID"] })
+        #expect(places.map { "\($0.positionOrd)" } == expected.map { $0["PositionOrd"] })
+        #expect(places.map { $0.left.map { rows[$0].labels } ?? "" } == expected.map { $0["LeftLabel"] })
+        #expect(places.map { $0.right.map { rows[$0].labels } ?? "" } == expected.map { $0["RightLabel"] })
         for (name, count, seed) in columns {
-            let slices = rows.map { (patientID: $0.facts.patientID, labels: $0.facts.labels) }
+            let slices = rows.map { (patientID: $0.patientID, labels: $0.labels) }
             let folds = OriginalDataset.folds(of: slices, count: count, seed: seed)
-            #expect(rows.map { folds[$0.facts.patientID].map { "\($0)" } } == expected.map { $0[name] }, "\(name)")
+            #expect(rows.map { folds[$0.patientID].map { "\($0)" } } == expected.map { $0[name] }, "\(name)")
         }
         return rows.count
     }

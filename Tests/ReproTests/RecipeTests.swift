@@ -3,6 +3,7 @@ import Metrics
 import Nets
 import Testing
 
+@testable import Basics
 @testable import Repro
 
 @Suite struct RecipeTests {

@@ -1,6 +1,8 @@
 import Foundation
 import Testing
 
+@testable import Basics
+@testable import Catalog
 @testable import Repro
 
 /// Whole runs of the program on a competition of ten patients, with one small network on two folds.

@@ -1,6 +1,8 @@
 import Foundation
 import Testing
 
+@testable import Basics
+@testable import Program
 @testable import Repro
 
 @Suite("score command")

@@ -2,6 +2,8 @@ import Foundation
 import Nets
 import Testing
 
+@testable import Catalog
+@testable import Inputs
 @testable import Repro
 
 @Suite("Pictures of slices")

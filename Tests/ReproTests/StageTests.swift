@@ -3,6 +3,7 @@ import Submit
 import Synchronization
 import Testing
 
+@testable import Basics
 @testable import Repro
 
 /// A folder of its own for a test, gone when the test is.
@@ -59,7 +60,7 @@ final class TemporaryWork {
     @discardableResult private func run(_ stages: [Stage], program: String = "1") throws -> [StageRunner.Outcome] {
         made.names = []
         var record = try record()
-        return try StageRunner(folder: work.path, program: program, progress: Progress(style: .quiet)).run(
+        return try StageRunner(folder: work.path, program: program, progress: ProgressMeter(style: .quiet)).run(
             stages, record: &record)
     }
 
@@ -105,7 +106,7 @@ final class TemporaryWork {
         for damage in damages {
             try damage()
             let log = Mutex("")
-            let progress = Progress(style: .lines, write: { text in log.withLock { $0 += text } })
+            let progress = ProgressMeter(style: .lines, write: { text in log.withLock { $0 += text } })
             made.names = []
             var record = try record()
             let outcomes = try StageRunner(folder: work.path, program: "1", progress: progress).run(

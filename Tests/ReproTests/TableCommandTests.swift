@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 
+@testable import Program
 @testable import Repro
 
 @Suite("diff and postprocess commands")

@@ -1,6 +1,8 @@
 import Foundation
 import Testing
 
+@testable import Inputs
+@testable import Program
 @testable import Repro
 
 /// Tars are read from front to back; of a plain one the members' bytes are read where they lie, by several threads.

@@ -1,6 +1,9 @@
 import Foundation
 import Testing
 
+@testable import Basics
+@testable import Inputs
+@testable import Program
 @testable import Repro
 
 @Suite("Unpacking")

@@ -2,6 +2,7 @@ import Foundation
 import Submit
 import Testing
 
+@testable import Basics
 @testable import Repro
 
 @Suite("verify command")

@@ -1,5 +1,6 @@
 import Foundation
 
+@testable import Inputs
 @testable import Repro
 
 /// Lays out zip archives by hand from APPNOTE.TXT, so that reader and writer cannot share a mistake; members are stored.

@@ -1,4 +1,4 @@
-import Crypto
+import Basics
 import Testing
 
 @testable import Submit
@@ -68,7 +68,7 @@ struct PredictionTableTests {
             #expect(try PredictionTable(parsing: Tables.file(rows), name: "t.csv").contentHash() == expected)
         }
         let large = Tables.table(slices: 1000, seed: 5)
-        let whole = SHA256.hash(data: large.csv()).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        let whole = Digest.sha256(large.csv())
         #expect(large.contentHash() == whole)
     }
 

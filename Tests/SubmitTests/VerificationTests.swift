@@ -117,25 +117,11 @@ struct VerificationTests {
 struct GoldenTests {
     private let hash = String(repeating: "0a", count: 32)
 
-    @Test("a golden file written and read again is the same, stages sorted by name")
-    func roundTrip() throws {
+    @Test("a golden file is an about and a hash a stage")
+    func read() throws {
+        let text = #"{"about": "made by a test", "stages": {"submission": "\#(hash)", "folds": "\#(hash)"}}"#
         let golden = Golden(about: "made by a test", stages: ["submission": hash, "folds": hash])
-        let bytes = try golden.encoded()
-        #expect(try Golden(parsing: bytes, name: "g.json") == golden)
-        #expect(
-            String(decoding: bytes, as: UTF8.self)
-                == "{\n  \"about\" : \"made by a test\",\n  \"stages\" : {\n    \"folds\" : \"\(hash)\",\n    \"submission\" : \"\(hash)\"\n  }\n}\n"
-        )
-    }
-
-    @Test("comparison lists every stage of either side and is the same only where both agree")
-    func compare() {
-        let golden = Golden(about: "", stages: ["a": hash, "b": hash, "c": hash])
-        let result = golden.compare(with: ["a": hash, "b": String(hash.reversed()), "d": hash])
-        #expect(result.map(\.stage) == ["a", "b", "c", "d"])
-        #expect(result.map(\.isSame) == [true, false, false, false])
-        #expect(result[2].found == nil)
-        #expect(result[3].expected == nil)
+        #expect(try Golden(parsing: Array(text.utf8), name: "g.json") == golden)
     }
 
     @Test("a file of another form and a hash that is none are refused by name")

@@ -1,3 +1,5 @@
+import Basics
+
 /// Why a checkpoint was not read: what is wrong, where, and what kind of fault it is.
 ///
 /// It knows no file name, because Nets reads bytes: whoever opened the file puts the name in front.
@@ -25,4 +27,8 @@ public struct CheckpointError: Error, Equatable, CustomStringConvertible {
     }
 
     public var description: String { "\(place): \(problem)" }
+}
+
+extension CheckpointError: DescribedError {
+    package var status: ExitStatus { .badInput }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// A safetensors file: named tensors in a fixed order and text metadata (https://huggingface.co/docs/safetensors).

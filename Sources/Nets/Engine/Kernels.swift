@@ -1,3 +1,4 @@
+import Basics
 import CKernels
 import Foundation
 
@@ -58,4 +59,8 @@ public enum NetsError: Error, Sendable, CustomStringConvertible {
         case .instructionSet(let text), .missingLibrary(let text), .weights(let text), .resume(let text): text
         }
     }
+}
+
+extension NetsError: DescribedError {
+    package var status: ExitStatus { .badInput }
 }

@@ -1,32 +1,37 @@
-import Crypto
+import Basics
 import Foundation
+import Inputs
 import Metrics
 
 /// The demo competition: a synthetic archive in Kaggle's layout and the truth about its test set.
-struct DemoCompetition {
-    static let archiveName = "rsna-intracranial-hemorrhage-detection.zip"
-    static let truthName = "test_truth.csv"
+package struct DemoCompetition {
+    package static let archiveName = "rsna-intracranial-hemorrhage-detection.zip"
+    package static let truthName = "test_truth.csv"
     private static let top = "rsna-intracranial-hemorrhage-detection/"
 
-    let settings: DemoSettings
+    package let settings: DemoSettings
+
+    package init(settings: DemoSettings) {
+        self.settings = settings
+    }
 
     /// What was written.
-    struct Report: Codable, Sendable, Equatable {
-        var archive: String
-        var truth: String
-        var trainSlices: Int
-        var testSlices: Int
-        var patients: Int
+    package struct Report: Codable, Sendable, Equatable {
+        package var archive: String
+        package var truth: String
+        package var trainSlices: Int
+        package var testSlices: Int
+        package var patients: Int
         /// Slices with each type in the training set.
-        var trainTypes: [String: Int]
+        package var trainTypes: [String: Int]
         /// See ``DemoCompetition/contentManifest(of:)``.
-        var contentHash: String
+        package var contentHash: String
     }
 
     /// Writes the archive and, beside it, the truth about the test set into `folder`, replacing what was there.
     ///
     /// - Throws: ``Failure`` with status `inputOutput` if something cannot be written; no half-written file is left.
-    func write(to folder: String, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }) throws -> Report {
+    package func write(to folder: String, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }) throws -> Report {
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         } catch {
@@ -38,7 +43,7 @@ struct DemoCompetition {
         var contents: [Manifest.Entry] = []
         for start in stride(from: 0, to: plan.slices.count, by: 64) {
             let batch = Array(plan.slices[start..<min(start + 64, plan.slices.count)])
-            let drawn = mapInParallel(count: batch.count, threads: settings.threads) { index in
+            let drawn = concurrentMap(batch.count, threads: settings.threads) { index in
                 Result { try Self.file(of: batch[index]) }
             }
             for (slice, file) in zip(batch, drawn) {
@@ -112,7 +117,7 @@ extension DemoCompetition {
     ///
     /// Independent of how library versions encode files, which the hash of the archive's bytes is not. Its root hash is the
     /// report's `contentHash`.
-    static func contentManifest(of folder: CompetitionFolder) throws -> Manifest {
+    package static func contentManifest(of folder: CompetitionFolder) throws -> Manifest {
         var entries: [Manifest.Entry] = []
         for (split, images) in [("train", folder.trainFolder), ("test", folder.testFolder)] {
             guard let images else { continue }
@@ -141,7 +146,7 @@ extension DemoCompetition {
 
 extension DICOMSlice {
     /// SHA-256 of every attribute and pixel, however the file is encoded.
-    var contentHash: String {
+    package var contentHash: String {
         let numbers = [header.imagePosition, header.imageOrientation, header.pixelSpacing]
         let integers = [
             header.samplesPerPixel, header.rows, header.columns, header.bitsAllocated, header.bitsStored,
@@ -155,12 +160,12 @@ extension DICOMSlice {
                 header.studyID, header.photometricInterpretation, header.windowCenterText, header.windowWidthText,
                 "\(header.rescaleIntercept)", "\(header.rescaleSlope)",
             ] + numbers.map { $0.map { "\($0)" }.joined(separator: "\\") } + integers.map { "\($0)" }
-        var hash = SHA256()
-        hash.update(data: Data((fields.joined(separator: "\n") + "\n").utf8))
+        var hash = Digest.Stream()
+        hash.update(Array((fields.joined(separator: "\n") + "\n").utf8))
         var bytes: [UInt8] = []
         bytes.reserveCapacity(pixels.count * 4)
         for pixel in pixels { withUnsafeBytes(of: pixel.littleEndian) { bytes.append(contentsOf: $0) } }
-        hash.update(data: bytes)
-        return Digest.hexadecimal(hash.finalize())
+        hash.update(bytes)
+        return hash.finish()
     }
 }

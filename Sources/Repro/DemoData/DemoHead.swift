@@ -5,18 +5,18 @@ import Metrics
 /// u to the patient's left (right in the image), v to the back (down), both 1 at the skin; height 0 at the base of the skull, 1
 /// at the vertex. Values are Hounsfield units as a radiologist expects them: skull about 1000, grey matter 38, white matter 29,
 /// cerebrospinal fluid 8, fat -60, air -1000.
-struct DemoHead: Sendable {
-    let seed: UInt64
+package struct DemoHead: Sendable {
+    package let seed: UInt64
     /// Half-axes at the widest height as parts of half the image.
-    let width: Double
-    let length: Double
+    package let width: Double
+    package let length: Double
     /// Cosine and sine of the head's turn in the scanner.
-    let turn: (cosine: Double, sine: Double)
+    package let turn: (cosine: Double, sine: Double)
     /// Of the centre, as parts of half the image.
-    let offset: (x: Double, y: Double)
-    let ventricleSize: Double
+    package let offset: (x: Double, y: Double)
+    package let ventricleSize: Double
 
-    init(seed: UInt64) {
+    package init(seed: UInt64) {
         var random = DemoRandom(seed: seed)
         self.seed = seed
         width = random.uniform(0.7, 0.78)
@@ -28,14 +28,14 @@ struct DemoHead: Sendable {
     }
 
     /// The head's size at a height relative to its widest, nil above the vertex.
-    static func scale(at height: Double) -> Double? {
+    package static func scale(at height: Double) -> Double? {
         let distance = (height - 0.42) / 0.75
         return height <= 1.05 ? (1 - distance * distance).squareRoot() : nil
     }
 }
 
 /// A cut through a head at one height: maps a point of the image to Hounsfield units.
-struct DemoHeadSection {
+package struct DemoHeadSection {
     private let head: DemoHead
     private let height: Double
     private let scale: Double?
@@ -46,7 +46,7 @@ struct DemoHeadSection {
     private let texture: SpatialNoise
     private let skull: Double
 
-    init(head: DemoHead, height: Double, lesions: [DemoLesion]) {
+    package init(head: DemoHead, height: Double, lesions: [DemoLesion]) {
         self.head = head
         self.height = height
         scale = DemoHead.scale(at: height)
@@ -68,7 +68,7 @@ struct DemoHeadSection {
     /// - Parameters:
     ///   - x: -1 ... 1 from left to right of the image.
     ///   - y: -1 ... 1 from top to bottom.
-    func hounsfield(x: Double, y: Double) -> Double {
+    package func hounsfield(x: Double, y: Double) -> Double {
         guard let scale else { return surroundings(x: x, y: y) }
         let (dx, dy) = (x - head.offset.x, y - head.offset.y)
         let u = (dx * head.turn.cosine + dy * head.turn.sine) / (head.width * scale)

@@ -1,9 +1,9 @@
 /// How a scanner stores Hounsfield units: the four kinds that the competition's files have.
-enum DemoPixelFormat: Int, CaseIterable, Sendable {
+package enum DemoPixelFormat: Int, CaseIterable, Sendable {
     case signed16Offset, signed16, unsigned12, wrapped12
 
     /// RescaleIntercept, BitsStored, PixelRepresentation.
-    var header: (intercept: Double, bits: Int, representation: Int) {
+    package var header: (intercept: Double, bits: Int, representation: Int) {
         switch self {
         case .signed16Offset: (-1024, 16, 1)
         case .signed16: (0, 16, 1)
@@ -13,7 +13,7 @@ enum DemoPixelFormat: Int, CaseIterable, Sendable {
         }
     }
 
-    func stored(_ hounsfield: Int32) -> Int32 {
+    package func stored(_ hounsfield: Int32) -> Int32 {
         switch self {
         case .signed16Offset: hounsfield + 1024
         case .signed16: hounsfield
@@ -24,11 +24,11 @@ enum DemoPixelFormat: Int, CaseIterable, Sendable {
 }
 
 /// Draws a cut through a head as a scanner would: finite pixels and noise.
-enum DemoImage {
+package enum DemoImage {
     /// Hounsfield units, row-major, rounded to whole ones.
     ///
     /// - Parameter seed: of the noise; another one for each slice.
-    static func render(_ section: DemoHeadSection, rows: Int, columns: Int, seed: UInt64) -> [Int32] {
+    package static func render(_ section: DemoHeadSection, rows: Int, columns: Int, seed: UInt64) -> [Int32] {
         // A pixel is as high as it is wide: the longer side spans -1 ... 1.
         let step = 2 / Double(max(rows, columns))
         var image: [Int32] = []

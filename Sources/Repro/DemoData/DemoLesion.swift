@@ -4,25 +4,25 @@ import Metrics
 ///
 /// Coordinates are those of ``DemoHead``: u to the patient's left, v to the back, both 1 at the skin; height 0 at the base of
 /// the skull and 1 at the vertex.
-struct DemoLesion: Sendable, Equatable {
-    var type: HemorrhageType
+package struct DemoLesion: Sendable, Equatable {
+    package var type: HemorrhageType
     /// -1 right, 1 left.
-    var side: Double
+    package var side: Double
     /// From the head's centre towards the bleeding, of length 1.
-    var direction: (u: Double, v: Double)
-    var height: Double
+    package var direction: (u: Double, v: Double)
+    package var height: Double
     /// How far it reaches up and down from `height`.
-    var reach: Double
+    package var reach: Double
     /// Relative to the usual size.
-    var size: Double
+    package var size: Double
 
-    static func == (a: Self, b: Self) -> Bool {
+    package static func == (a: Self, b: Self) -> Bool {
         (a.type, a.side, a.height, a.reach, a.size) == (b.type, b.side, b.height, b.reach, b.size)
             && a.direction == b.direction
     }
 
     /// A bleeding of a type at a place where that type is seen.
-    init(_ type: HemorrhageType, random: inout DemoRandom) {
+    package init(_ type: HemorrhageType, random: inout DemoRandom) {
         self.type = type
         side = random.chance(0.5) ? 1 : -1
         // A point of the unit circle without sine and cosine: m is the tangent of half the angle from straight sideways.
@@ -38,7 +38,7 @@ struct DemoLesion: Sendable, Equatable {
     /// How large the bleeding is at a height, 1 at its middle; nil where it is too small to be seen, and so is not there at all.
     ///
     /// A slice has the label exactly where this is not nil.
-    func strength(at sliceHeight: Double) -> Double? {
+    package func strength(at sliceHeight: Double) -> Double? {
         let distance = (sliceHeight - height) / reach
         let rest = 1 - distance * distance
         return rest > 0.3 ? rest.squareRoot() : nil
@@ -46,27 +46,27 @@ struct DemoLesion: Sendable, Equatable {
 }
 
 /// The part of a bleeding that one slice cuts: tells of every point of the brain whether there is blood.
-struct DemoLesionSection {
-    let lesion: DemoLesion
-    let strength: Double
+package struct DemoLesionSection {
+    package let lesion: DemoLesion
+    package let strength: Double
 
     /// What lies at a point of the brain, as far as a bleeding depends on it.
-    struct Place {
-        var u, v: Double
+    package struct Place {
+        package var u, v: Double
         /// Distance from the centre, and that of the skull's inner side.
-        var radius, skull: Double
+        package var radius, skull: Double
         /// 0 on a sulcus, growing away from it.
-        var sulcus: Double
+        package var sulcus: Double
         /// How wide a sulcus is here on the scale of `sulcus`.
-        var sulcusWidth: Double
-        var isVentricle, isCistern: Bool
+        package var sulcusWidth: Double
+        package var isVentricle, isCistern: Bool
         /// Irregularity of outlines, coarse and fine, -0.5 ..< 0.5.
-        var texture: Double
-        var grain: Double
+        package var texture: Double
+        package var grain: Double
     }
 
     /// Hounsfield units at a point if the bleeding or the swelling around it is there, else nil.
-    func hounsfield(at place: Place) -> Double? {
+    package func hounsfield(at place: Place) -> Double? {
         switch lesion.type {
         case .epidural: return isInLens(place) ? 72 : nil
         case .subdural: return isInCrescent(place) ? 64 : nil

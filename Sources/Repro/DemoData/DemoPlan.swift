@@ -1,41 +1,49 @@
+import Inputs
 import Metrics
 
 /// What the demo competition consists of, before anything is drawn: a pure function of its settings.
-struct DemoSettings: Sendable, Equatable {
+package struct DemoSettings: Sendable, Equatable {
     /// Patients of the training set; the test set has a fifth of that on top.
-    var patients = 60
+    package var patients = 60
     /// Pixels on the longer side of most slices.
-    var size = 96
-    var seed: UInt64 = 2019
+    package var size = 96
+    package var seed: UInt64 = 2019
     /// Changes how long it takes and nothing else.
-    var threads = 1
+    package var threads = 1
 
-    static let smallestSize = 32
-    static let fewestPatients = 10
+    package init(patients: Int = 60, size: Int = 96, seed: UInt64 = 2019, threads: Int = 1) {
+        self.patients = patients
+        self.size = size
+        self.seed = seed
+        self.threads = threads
+    }
+
+    package static let smallestSize = 32
+    package static let fewestPatients = 10
 }
 
 /// One slice to draw.
-struct DemoSlice: Sendable {
-    var split: Split
-    var header: SliceHeader
-    var head: DemoHead
+package struct DemoSlice: Sendable {
+    package var split: Split
+    package var header: SliceHeader
+    package var head: DemoHead
     /// Height of the cut: 0 base of the skull, 1 vertex, above that air.
-    var height: Double
-    var lesions: [DemoLesion]
-    var format: DemoPixelFormat
-    var noiseSeed: UInt64
+    package var height: Double
+    package var lesions: [DemoLesion]
+    package var format: DemoPixelFormat
+    package var noiseSeed: UInt64
     /// Whether the file is cut off, as `ID_6431af929` of the competition is.
-    var isTruncated = false
+    package var isTruncated = false
 
-    var id: String { header.sopInstanceUID }
+    package var id: String { header.sopInstanceUID }
 
     /// The slice's labels: each type that can be seen in it, and `any` if there is one.
-    var labels: Set<HemorrhageType> {
+    package var labels: Set<HemorrhageType> {
         let seen = Set(lesions.filter { $0.strength(at: height) != nil && height < 1 }.map(\.type))
         return seen.isEmpty ? [] : seen.union([.any])
     }
 
-    func draw() -> DICOMSlice {
+    package func draw() -> DICOMSlice {
         let section = DemoHeadSection(head: head, height: height, lesions: lesions)
         let image = DemoImage.render(section, rows: header.rows, columns: header.columns, seed: noiseSeed)
         return DICOMSlice(header: header, pixels: image.map(format.stored))
@@ -43,20 +51,20 @@ struct DemoSlice: Sendable {
 }
 
 /// Patients, studies and slices with their bleedings and with the real data set's quirks.
-struct DemoPlan: Sendable {
+package struct DemoPlan: Sendable {
     /// The slice that is truncated in the competition's training set.
-    static let truncatedID = "ID_6431af929"
+    package static let truncatedID = "ID_6431af929"
 
-    private(set) var slices: [DemoSlice] = []
+    package private(set) var slices: [DemoSlice] = []
     /// Slices whose rows are in the label file twice.
-    private(set) var repeatedIDs: [String] = []
+    package private(set) var repeatedIDs: [String] = []
 
     private let settings: DemoSettings
     private var random: DemoRandom
     private var usedIDs: Set<String> = [truncatedID]
     private var studyCount = 0
 
-    init(_ settings: DemoSettings) {
+    package init(_ settings: DemoSettings) {
         self.settings = settings
         random = DemoRandom(seed: settings.seed)
         addPatients(settings.patients, to: .train)

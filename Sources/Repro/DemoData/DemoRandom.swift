@@ -2,43 +2,43 @@
 ///
 /// Only integer arithmetic, `+ - * /` and `sqrt` are used in the whole generator: their results are the same on every machine,
 /// which those of `exp` or `sin` are not.
-struct DemoRandom {
+package struct DemoRandom {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { state = seed }
 
     /// A stream of its own for each of several numbers.
-    init(_ seed: UInt64, _ numbers: UInt64...) {
+    package init(_ seed: UInt64, _ numbers: UInt64...) {
         state = numbers.reduce(seed) { DemoRandom.mix($0 &+ DemoRandom.mix($1)) }
     }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         return Self.finish(state)
     }
 
     /// In [low, high).
-    mutating func uniform(_ low: Double, _ high: Double) -> Double {
+    package mutating func uniform(_ low: Double, _ high: Double) -> Double {
         low + (high - low) * (Double(next() >> 11) * 0x1p-53)
     }
 
     /// In 0 ..< bound; the bias of the remainder is below 2^-50 for any bound used here.
-    mutating func integer(below bound: Int) -> Int { Int(next() % UInt64(bound)) }
+    package mutating func integer(below bound: Int) -> Int { Int(next() % UInt64(bound)) }
 
-    mutating func chance(_ probability: Double) -> Bool { uniform(0, 1) < probability }
+    package mutating func chance(_ probability: Double) -> Bool { uniform(0, 1) < probability }
 
     /// Fisher and Yates.
-    mutating func shuffle<Element>(_ elements: inout [Element]) {
+    package mutating func shuffle<Element>(_ elements: inout [Element]) {
         for end in stride(from: elements.count - 1, to: 0, by: -1) { elements.swapAt(end, integer(below: end + 1)) }
     }
 
     /// An identifier as the competition has them: `ID_` and hexadecimal digits.
-    mutating func identifier(digits: Int) -> String {
+    package mutating func identifier(digits: Int) -> String {
         let text = String(next(), radix: 16)
         return "ID_" + String((String(repeating: "0", count: 16 - text.count) + text).prefix(digits))
     }
 
-    static func mix(_ number: UInt64) -> UInt64 { finish(number &+ 0x9E37_79B9_7F4A_7C15) }
+    package static func mix(_ number: UInt64) -> UInt64 { finish(number &+ 0x9E37_79B9_7F4A_7C15) }
 
     private static func finish(_ number: UInt64) -> UInt64 {
         var z = number
@@ -49,11 +49,11 @@ struct DemoRandom {
 }
 
 /// Smooth noise in space: random values on the points of a grid, blended with a cubic (Perlin's value noise).
-struct SpatialNoise {
-    let seed: UInt64
+package struct SpatialNoise {
+    package let seed: UInt64
 
     /// In [0, 1); one grid cell is one unit.
-    func value(_ x: Double, _ y: Double, _ z: Double) -> Double {
+    package func value(_ x: Double, _ y: Double, _ z: Double) -> Double {
         let cell = (x.rounded(.down), y.rounded(.down), z.rounded(.down))
         let (fx, fy, fz) = (Self.smooth(x - cell.0), Self.smooth(y - cell.1), Self.smooth(z - cell.2))
         let (i, j, k) = (Int64(cell.0), Int64(cell.1), Int64(cell.2))

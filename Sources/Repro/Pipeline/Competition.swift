@@ -1,25 +1,28 @@
+import Basics
+import Catalog
 import Foundation
+import Inputs
 import Metrics
 import Nets
 
 /// A run's inputs once they are unpacked and catalogued; each part is read when it is first asked for.
-final class Competition {
+package final class Competition {
     private let folder: WorkFolder
     private let recipe: Recipe
     /// The unpacked data: in the work directory, or the user's own folder.
     private let root: String
 
-    init(folder: WorkFolder, recipe: Recipe, root: String) {
+    package init(folder: WorkFolder, recipe: Recipe, root: String) {
         self.folder = folder
         self.recipe = recipe
         self.root = root
     }
 
-    lazy var catalog = Catalog(path: folder.path(WorkFolder.catalog))
+    package lazy var catalog = SliceCatalog(path: folder.path(WorkFolder.catalog))
 
-    func located() throws -> CompetitionFolder { try CompetitionFolder.locate(in: root) }
+    package func located() throws -> CompetitionFolder { try CompetitionFolder.locate(in: root) }
 
-    func sampleSubmission() throws -> String {
+    package func sampleSubmission() throws -> String {
         let found = try located()
         guard let sample = found.sampleSubmission else {
             throw Failure(
@@ -33,7 +36,7 @@ final class Competition {
     private var read: (train: [CatalogSlice], test: [CatalogSlice])?
 
     /// The slices of a split after the original's filter, in ascending order of ID.
-    func slices(in split: Split) throws -> [CatalogSlice] {
+    package func slices(in split: Split) throws -> [CatalogSlice] {
         if let read { return split == .train ? read.train : read.test }
         let input = try located().root
         let slices = (
@@ -45,7 +48,7 @@ final class Competition {
 
     private var openStore: SliceStore?
 
-    func store() throws -> SliceStore {
+    package func store() throws -> SliceStore {
         if let openStore { return openStore }
         let store = SliceStore(
             slices: try slices(in: .train) + slices(in: .test), repairsWrap: recipe.catalog.repairWrappedPixels)
@@ -54,16 +57,16 @@ final class Competition {
     }
 
     /// Forgets what was read, because it is about to be made again.
-    func reset() {
+    package func reset() {
         read = nil
         openStore = nil
     }
 
     /// The slices that a fold's training may use, and those that it is scored on.
-    func slices(outOf fold: Int) throws -> [CatalogSlice] { try slices(in: .train).filter { $0.fold != fold } }
-    func slices(inFold fold: Int) throws -> [CatalogSlice] { try slices(in: .train).filter { $0.fold == fold } }
+    package func slices(outOf fold: Int) throws -> [CatalogSlice] { try slices(in: .train).filter { $0.fold != fold } }
+    package func slices(inFold fold: Int) throws -> [CatalogSlice] { try slices(in: .train).filter { $0.fold == fold } }
 
-    func labels() throws -> TableStages.LabelledSlices {
+    package func labels() throws -> TableStages.LabelledSlices {
         var result = TableStages.LabelledSlices()
         for slice in try slices(in: .train) {
             guard let fold = slice.fold else { continue }

@@ -1,16 +1,19 @@
+import Basics
+import Catalog
 import Foundation
+import Inputs
 
 /// The stages before the networks: the archive, its contents, the catalog with the folds.
-struct InputStages {
-    let folder: WorkFolder
-    let recipe: Recipe
+package struct InputStages {
+    package let folder: WorkFolder
+    package let recipe: Recipe
     /// The user's archive or folder; nil for a recipe that writes its own competition.
-    let archive: String?
-    let threads: Int
-    let progress: Progress
-    let competition: Competition
+    package let archive: String?
+    package let threads: Int
+    package let progress: ProgressMeter
+    package let competition: Competition
 
-    func all() throws -> [Stage] {
+    package func all() throws -> [Stage] {
         guard let archive else {
             return [try demoStage(), try unpackStage(folder.path(WorkFolder.demoArchive)), try catalogStage()]
         }
@@ -19,13 +22,8 @@ struct InputStages {
         ]
     }
 
-    static func isFolder(_ path: String) -> Bool {
-        var isFolder: ObjCBool = false
-        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
-    }
-
     /// Where the unpacked data is.
-    static func root(of archive: String?, in folder: WorkFolder) -> String {
+    package static func root(of archive: String?, in folder: WorkFolder) -> String {
         archive.flatMap { Unpacker.isUsedInPlace($0) ? $0 : nil } ?? folder.path(WorkFolder.inputs)
     }
 
@@ -97,7 +95,7 @@ struct InputStages {
             name: "catalog", needs: ["unpack"],
             settings: try JSON.encode(
                 CatalogStageSettings(folds: recipe.folds, catalog: recipe.catalog), indented: false),
-            outputs: [.init(path: WorkFolder.catalog, hash: { try Catalog(path: $0).contentFingerprint() })]
+            outputs: [.init(path: WorkFolder.catalog, hash: { try SliceCatalog(path: $0).contentFingerprint() })]
         ) { _ in
             competition.reset()
             defer { progress.end() }

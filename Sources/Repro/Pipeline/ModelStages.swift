@@ -1,21 +1,22 @@
+import Basics
 import Foundation
 import Metrics
 import Nets
 import Submit
 
 /// The stages of one backbone and fold: training, and prediction of what it did not see.
-struct ModelStages {
-    let folder: WorkFolder
-    let recipe: Recipe
-    let competition: Competition
-    let engine: Engine
-    let progress: Progress
+package struct ModelStages {
+    package let folder: WorkFolder
+    package let recipe: Recipe
+    package let competition: Competition
+    package let engine: Engine
+    package let progress: ProgressMeter
     /// Where ImageNet weights are; nil if the user named no folder.
-    let pretrained: String?
+    package let pretrained: String?
     /// Seconds between checkpoints inside an epoch.
-    let checkpointInterval: Double
+    package let checkpointInterval: Double
 
-    func all() throws -> [Stage] {
+    package func all() throws -> [Stage] {
         var stages: [Stage] = []
         for backbone in recipe.backbones {
             let start = try start(of: backbone)
@@ -28,7 +29,7 @@ struct ModelStages {
     }
 
     /// The training alone of one backbone and fold.
-    func trainStage(_ backbone: Recipe.BackboneTraining, fold: Int) throws -> Stage {
+    package func trainStage(_ backbone: Recipe.BackboneTraining, fold: Int) throws -> Stage {
         try trainStage(backbone, fold: fold, start: start(of: backbone))
     }
 
@@ -36,8 +37,12 @@ struct ModelStages {
         try backbone.pretrained.map { try PretrainedFile.locate($0, in: pretrained) }
     }
 
-    static func trainName(_ backbone: Backbone, _ fold: Int) -> String { "train/\(backbone.rawValue)/fold\(fold)" }
-    static func predictName(_ backbone: Backbone, _ fold: Int) -> String { "predict/\(backbone.rawValue)/fold\(fold)" }
+    package static func trainName(_ backbone: Backbone, _ fold: Int) -> String {
+        "train/\(backbone.rawValue)/fold\(fold)"
+    }
+    package static func predictName(_ backbone: Backbone, _ fold: Int) -> String {
+        "predict/\(backbone.rawValue)/fold\(fold)"
+    }
 
     private struct TrainStageSettings: Encodable {
         let training: TrainingSettings
@@ -70,7 +75,7 @@ struct ModelStages {
             }
             let loop = TrainingLoop(
                 stepsPerEpoch: slices.count / batch, lastEpoch: snapshot, checkpointInterval: checkpointInterval,
-                clock: Progress.uptime)
+                clock: ProgressMeter.uptime)
             var checkpoints = try CheckpointFolder(
                 folder: folder.path(WorkFolder.model(backbone.backbone, fold: fold)), key: key)
             try engine.train(

@@ -1,28 +1,40 @@
+import Basics
 import Foundation
 import Nets
 import Submit
 
 /// A whole run in a work directory: builds the stages, runs them and tells what they came to.
-struct Reproduction {
-    struct Options: Sendable {
+package struct Reproduction {
+    package struct Options: Sendable {
         /// The user's archive or folder.
-        var archive: String?
+        package var archive: String?
         /// The folder with ImageNet weights.
-        var pretrained: String?
-        var arithmetic = Arithmetic.exact
-        var threads = Machine.availableProcessors
+        package var pretrained: String?
+        package var arithmetic = Arithmetic.exact
+        package var threads = Machine.availableProcessors
         /// Seconds between checkpoints inside an epoch.
-        var checkpointInterval = 600.0
+        package var checkpointInterval = 600.0
+
+        package init(
+            archive: String? = nil, pretrained: String? = nil, arithmetic: Arithmetic = Arithmetic.exact,
+            threads: Int = Machine.availableProcessors, checkpointInterval: Double = 600.0
+        ) {
+            self.archive = archive
+            self.pretrained = pretrained
+            self.arithmetic = arithmetic
+            self.threads = threads
+            self.checkpointInterval = checkpointInterval
+        }
     }
 
-    let folder: WorkFolder
-    let recipe: Recipe
-    let options: Options
-    let progress: Progress
-    let competition: Competition
-    let engine: Engine
+    package let folder: WorkFolder
+    package let recipe: Recipe
+    package let options: Options
+    package let progress: ProgressMeter
+    package let competition: Competition
+    package let engine: Engine
 
-    init(folder: WorkFolder, recipe: Recipe, options: Options, progress: Progress) {
+    package init(folder: WorkFolder, recipe: Recipe, options: Options, progress: ProgressMeter) {
         self.folder = folder
         self.recipe = recipe
         self.options = options
@@ -32,14 +44,14 @@ struct Reproduction {
         engine = Engine(pool: ThreadPool(threads: options.threads), arithmetic: options.arithmetic)
     }
 
-    func inputStages() throws -> [Stage] {
+    package func inputStages() throws -> [Stage] {
         try InputStages(
             folder: folder, recipe: recipe, archive: options.archive, threads: options.threads, progress: progress,
             competition: competition
         ).all()
     }
 
-    func modelStages() -> ModelStages {
+    package func modelStages() -> ModelStages {
         ModelStages(
             folder: folder, recipe: recipe, competition: competition,
             engine: engine, progress: progress, pretrained: options.pretrained,
@@ -57,10 +69,10 @@ struct Reproduction {
         ).all()
     }
 
-    func stages() throws -> [Stage] { try inputStages() + modelStages().all() + tableStages() }
+    package func stages() throws -> [Stage] { try inputStages() + modelStages().all() + tableStages() }
 
     /// Brings all stages up to date and writes the report.
-    func run(golden: Golden?) throws -> RunSummary {
+    package func run(golden: Golden?) throws -> RunSummary {
         // Built before anything runs: a missing file of weights is said now, not after hours of unpacking.
         let stages = try stages()
         var record = try openRecord()
@@ -73,7 +85,7 @@ struct Reproduction {
     }
 
     /// Brings some stages up to date, all that they need among them.
-    func run(_ stages: [Stage]) throws -> [StageRunner.Outcome] {
+    package func run(_ stages: [Stage]) throws -> [StageRunner.Outcome] {
         var record = try openRecord()
         return try StageRunner(folder: folder.root, progress: progress).run(stages, record: &record)
     }

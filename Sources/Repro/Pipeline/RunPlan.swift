@@ -1,49 +1,50 @@
+import Catalog
 import Foundation
 import Nets
 
 /// What a run would take, reckoned before anything runs.
-struct RunPlan: Sendable, Codable {
+package struct RunPlan: Sendable, Codable {
     /// One training with the predictions that it makes possible.
-    struct Training: Sendable, Codable {
-        var backbone: Backbone
-        var fold: Int
+    package struct Training: Sendable, Codable {
+        package var backbone: Backbone
+        package var fold: Int
         /// Optimisation steps up to the epoch whose weights predict.
-        var steps: Int
-        var trainImages: Int
+        package var steps: Int
+        package var trainImages: Int
         /// Out-of-fold and test slices, times the draws.
-        var predictImages: Int
-        var memoryBytes: Int
+        package var predictImages: Int
+        package var memoryBytes: Int
         /// nil if nothing was measured.
-        var seconds: Double?
+        package var seconds: Double?
     }
 
-    var recipe: String
+    package var recipe: String
     /// Where the numbers of slices come from.
-    var basis: String
-    var trainSlices: Int
-    var testSlices: Int
-    var trainings: [Training]
+    package var basis: String
+    package var trainSlices: Int
+    package var testSlices: Int
+    package var trainings: [Training]
     /// What the work directory grows to.
-    var diskBytes: Int
+    package var diskBytes: Int
     /// The most that any training takes, with what is kept of the pixels.
-    var memoryBytes: Int
-    var seconds: Double? {
+    package var memoryBytes: Int
+    package var seconds: Double? {
         trainings.map(\.seconds).reduce(0) { sum, next in sum.flatMap { sum in next.map { sum + $0 } } }
     }
 
     /// How many slices there are and how much they take.
-    struct Slices {
-        var basis: String
+    package struct Slices {
+        package var basis: String
         /// Slices of each fold.
-        var folds: [Int]
-        var test: Int
+        package var folds: [Int]
+        package var test: Int
         /// Bytes of the archive, if it is written into the work directory, and of what it is unpacked to.
-        var bytes: Int
+        package var bytes: Int
         /// Rows and columns of most slices.
-        var size: Int
+        package var size: Int
     }
 
-    init(recipe: Recipe, slices: Slices, threads: Int, speeds: [Backbone: Benchmark.Result]) {
+    package init(recipe: Recipe, slices: Slices, threads: Int, speeds: [Backbone: Benchmark.Result]) {
         self.recipe = recipe.name
         basis = slices.basis
         trainSlices = slices.folds.reduce(0, +)
@@ -78,7 +79,7 @@ struct RunPlan: Sendable, Codable {
 
 extension RunPlan.Slices {
     /// From the catalog where there is one, else from what the recipe's data is known to be.
-    static func find(for recipe: Recipe, in folder: WorkFolder) throws -> RunPlan.Slices {
+    package static func find(for recipe: Recipe, in folder: WorkFolder) throws -> RunPlan.Slices {
         let path = folder.path(WorkFolder.catalog)
         if FileManager.default.fileExists(atPath: path) { return try catalogued(path, recipe) }
         guard let demo = recipe.demoData else { return competition(folds: recipe.folds.count) }
@@ -91,7 +92,7 @@ extension RunPlan.Slices {
     }
 
     private static func catalogued(_ path: String, _ recipe: Recipe) throws -> RunPlan.Slices {
-        let catalog = Catalog(path: path)
+        let catalog = SliceCatalog(path: path)
         let train = try catalog.slices(in: .train)
         let records = try catalog.records(in: .train) + catalog.records(in: .test)
         return .init(

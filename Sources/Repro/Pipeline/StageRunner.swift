@@ -1,27 +1,28 @@
+import Basics
 import Foundation
 
 /// Runs the stages of a run in order, skipping those whose result is there and proven to be the right one.
 ///
 /// A stage is skipped only if its inputs, settings and program version hash to what `run.json` has for it and every
 /// output still hashes to what was written. Anything else is said and the stage is made again.
-struct StageRunner {
+package struct StageRunner {
     /// How one stage ended.
-    struct Outcome: Sendable, Equatable {
-        let name: String
-        let hash: String
+    package struct Outcome: Sendable, Equatable {
+        package let name: String
+        package let hash: String
         /// How long it took; nil if it was skipped.
-        let seconds: Double?
-        let isTrained: Bool
+        package let seconds: Double?
+        package let isTrained: Bool
     }
 
-    let folder: String
-    let program: String
-    let progress: Progress
-    let clock: @Sendable () -> Double
+    package let folder: String
+    package let program: String
+    package let progress: ProgressMeter
+    package let clock: @Sendable () -> Double
 
-    init(
-        folder: String, program: String = programVersion, progress: Progress,
-        clock: @escaping @Sendable () -> Double = Progress.uptime
+    package init(
+        folder: String, program: String = programVersion, progress: ProgressMeter,
+        clock: @escaping @Sendable () -> Double = ProgressMeter.uptime
     ) {
         self.folder = folder
         self.program = program
@@ -30,7 +31,7 @@ struct StageRunner {
     }
 
     /// Brings every stage up to date and returns how each ended; `record` is saved after each one that was made.
-    func run(_ stages: [Stage], record: inout RunRecord) throws -> [Outcome] {
+    package func run(_ stages: [Stage], record: inout RunRecord) throws -> [Outcome] {
         var outcomes: [Outcome] = []
         for stage in stages {
             guard let inputs = record.inputsHash(of: stage.needs) else {

@@ -1,26 +1,27 @@
+import Basics
 import Foundation
 import Metrics
 import Submit
 
 /// The stages after the networks: everything here reads and writes tables of predictions.
-struct TableStages {
-    let folder: WorkFolder
-    let recipe: Recipe
+package struct TableStages {
+    package let folder: WorkFolder
+    package let recipe: Recipe
     /// The stages that predict, by backbone.
-    let predicting: [String]
+    package let predicting: [String]
     /// Where the sample submission is; asked for when it is needed, since unpacking brings it.
-    let sample: () throws -> String
+    package let sample: () throws -> String
     /// The truth about the slices that training may use.
-    let labels: () throws -> LabelledSlices
+    package let labels: () throws -> LabelledSlices
     /// The labels of the test slices as a file, which only a synthetic competition has.
-    let testTruth: String?
+    package let testTruth: String?
 
     /// Which slices there are to be predicted out of fold, with their labels and folds, in ascending order of ID.
-    struct LabelledSlices {
-        var ids: [String] = []
+    package struct LabelledSlices {
+        package var ids: [String] = []
         /// Six for each slice, in `HemorrhageType.allCases` order.
-        var labels: [Bool] = []
-        var folds: [Int] = []
+        package var labels: [Bool] = []
+        package var folds: [Int] = []
     }
 
     private struct SubmissionSettings: Encodable {
@@ -33,7 +34,7 @@ struct TableStages {
         let clip: Double
     }
 
-    func all() throws -> [Stage] {
+    package func all() throws -> [Stage] {
         try recipe.blends.map(blendStage) + recipe.blends.indices.map(submissionStage) + [
             validateStage(), scoreStage(),
         ]

@@ -1,14 +1,15 @@
+import Basics
 import Foundation
 
 /// The recipes that come with the program, inside its binary so that it can be copied anywhere.
-enum RecipeLibrary {
-    static let builtIn: [(name: String, yaml: [UInt8])] = [
+package enum RecipeLibrary {
+    package static let builtIn: [(name: String, yaml: [UInt8])] = [
         ("demo", PackageResources.demo_yaml),
         ("rsna-2019-58th", PackageResources.rsna_2019_58th_yaml),
     ]
 
     /// A recipe by the name of a built-in one, or by the path of a `.yaml` file.
-    static func recipe(_ nameOrPath: String) throws -> Recipe {
+    package static func recipe(_ nameOrPath: String) throws -> Recipe {
         if let known = builtIn.first(where: { $0.name == nameOrPath }) {
             return try Recipe(yaml: String(decoding: known.yaml, as: UTF8.self), name: "\(known.name).yaml")
         }

@@ -5,7 +5,7 @@ extension Recipe {
     /// Reads a recipe from YAML, strictly: an unknown or missing key, a wrong type or a value out of range is an error.
     ///
     /// - Throws: ``Failure`` with status `badInput` whose message begins with `name:line:column`.
-    init(yaml text: String, name: String) throws {
+    package init(yaml text: String, name: String) throws {
         self = try Self.read(YAMLValue(document: text, file: name))
     }
 

@@ -1,8 +1,14 @@
-/// What a run prints at its end: the stages with their hashes, then the scores.
-struct ClosingTable {
-    let summary: RunSummary
+import Basics
 
-    var text: String { [stages, conclusion, scores].joined(separator: "\n\n") }
+/// What a run prints at its end: the stages with their hashes, then the scores.
+package struct ClosingTable {
+    package let summary: RunSummary
+
+    package init(summary: RunSummary) {
+        self.summary = summary
+    }
+
+    package var text: String { [stages, conclusion, scores].joined(separator: "\n\n") }
 
     /// Hashes are shown by their first 12 digits; `--json` and `run.json` have them whole.
     private var stages: String {
@@ -26,7 +32,7 @@ struct ClosingTable {
 
     private func short(_ hash: String) -> String { String(hash.prefix(12)) }
 
-    var conclusion: String {
+    package var conclusion: String {
         let skipped = summary.stages.count { $0.seconds == nil }
         var lines = ["\(summary.stages.count) stages: \(summary.stages.count - skipped) made, \(skipped) skipped."]
         let (same, differing) = (summary.count(.same), summary.count(.differs))

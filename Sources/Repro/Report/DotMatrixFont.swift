@@ -1,12 +1,12 @@
 /// The 5 x 7 dot-matrix characters of character displays, for captions in pictures.
 ///
 /// A character is five columns from left to right; in a column the lowest bit is the top row. Seven rows and one for descenders.
-enum DotMatrixFont {
+package enum DotMatrixFont {
     /// Columns from one character to the next.
-    static let advance = 6
+    package static let advance = 6
 
     /// The columns of a character; what is not printable ASCII is a question mark.
-    static func columns(of character: Character) -> ArraySlice<UInt8> {
+    package static func columns(of character: Character) -> ArraySlice<UInt8> {
         let code = character.asciiValue.flatMap { (32...126).contains($0) ? $0 : nil } ?? UInt8(ascii: "?")
         let start = 5 * (Int(code) - 32)
         return glyphs[start..<(start + 5)]

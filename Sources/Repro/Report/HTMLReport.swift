@@ -1,8 +1,10 @@
-/// The run as one self-contained HTML file, without scripts or anything loaded from elsewhere.
-struct HTMLReport {
-    let summary: RunSummary
+import Basics
 
-    var html: String {
+/// The run as one self-contained HTML file, without scripts or anything loaded from elsewhere.
+package struct HTMLReport {
+    package let summary: RunSummary
+
+    package var html: String {
         """
         <!doctype html>
         <html lang="en">

@@ -1,27 +1,28 @@
+import Basics
 import CPNG
 import Foundation
 import Nets
 
 /// A picture of eight-bit RGB pixels, row after row.
-struct Picture {
-    let width: Int
-    private(set) var pixels: [UInt8]
-    var height: Int { pixels.count / (3 * width) }
+package struct Picture {
+    package let width: Int
+    package private(set) var pixels: [UInt8]
+    package var height: Int { pixels.count / (3 * width) }
 
-    init(width: Int, height: Int) {
+    package init(width: Int, height: Int) {
         self.width = width
         pixels = [UInt8](repeating: 0, count: 3 * width * height)
     }
 
     /// Sets a pixel; outside the picture nothing happens.
-    mutating func set(_ x: Int, _ y: Int, _ color: (UInt8, UInt8, UInt8)) {
+    package mutating func set(_ x: Int, _ y: Int, _ color: (UInt8, UInt8, UInt8)) {
         guard (0..<width).contains(x), (0..<height).contains(y) else { return }
         let place = 3 * (y * width + x)
         (pixels[place], pixels[place + 1], pixels[place + 2]) = color
     }
 
     /// Writes a line of text in the dot-matrix font; what does not fit is cut off.
-    mutating func write(_ text: String, x: Int, y: Int) {
+    package mutating func write(_ text: String, x: Int, y: Int) {
         for (index, character) in text.enumerated() {
             for (column, bits) in DotMatrixFont.columns(of: character).enumerated() {
                 for row in 0..<8 where bits >> row & 1 == 1 {
@@ -32,7 +33,7 @@ struct Picture {
     }
 
     /// The picture as a PNG file, by libpng.
-    func png() throws -> [UInt8] {
+    package func png() throws -> [UInt8] {
         var image = png_image()
         image.version = UInt32(PNG_IMAGE_VERSION)
         (image.width, image.height) = (UInt32(width), UInt32(height))
@@ -49,10 +50,15 @@ struct Picture {
 }
 
 /// What a person sees of a slice: its windows side by side, then all of them as the red, green and blue that the networks get.
-struct SlicePicture {
-    let image: HounsfieldImage
+package struct SlicePicture {
+    package let image: HounsfieldImage
     /// ID, position, labels.
-    let caption: String
+    package let caption: String
+
+    package init(image: HounsfieldImage, caption: String) {
+        self.image = image
+        self.caption = caption
+    }
 
     /// A window each in gray, with one more panel in color.
     private static let windows = Window.original
@@ -62,7 +68,7 @@ struct SlicePicture {
     /// Draws slices one below the other, each in a row of four panels of `size` pixels under its caption.
     ///
     /// The panels have exactly the values that a network gets at that size without augmentation, times 255, rounded.
-    static func sheet(_ slices: [SlicePicture], size: Int) -> Picture {
+    package static func sheet(_ slices: [SlicePicture], size: Int) -> Picture {
         let panels = windows.count + 1
         var picture = Picture(
             width: panels * size + (panels + 1) * gap, height: slices.count * (captionHeight + size + gap) + gap)

@@ -1,54 +1,55 @@
+import Basics
 import Metrics
 import Submit
 
 /// The weights that `repro blend --fit` finds, beside others, with what each reaches out of fold.
-struct BlendFit: Encodable {
+package struct BlendFit: Encodable {
     /// One way of weighting the tables.
-    struct Line: Encodable {
-        let name: String
+    package struct Line: Encodable {
+        package let name: String
         /// nil where every fold has its own.
-        let weights: [Double]?
-        let overall: Double
+        package let weights: [Double]?
+        package let overall: Double
     }
 
     /// What fitting brings against equal weights: a score minus a score, so below 0 where it helps.
-    struct Gain: Encodable {
-        let inSample: Double
+    package struct Gain: Encodable {
+        package let inSample: Double
         /// With each fold's weights from the others; nil without folds.
-        var honest: Double?
+        package var honest: Double?
         /// Of the honest gain, or without folds of the other; nil where patients are not known.
-        var interval: Interval?
+        package var interval: Interval?
 
-        enum CodingKeys: String, CodingKey {
+        package enum CodingKeys: String, CodingKey {
             case honest, interval
             case inSample = "in_sample"
         }
     }
 
     /// The tables' names, in the order of the weights.
-    let tables: [String]
-    let slices: Int
-    let lines: [Line]
+    package let tables: [String]
+    package let slices: Int
+    package let lines: [Line]
     /// The weights that minimise the loss over all slices.
-    let fitted: [Double]
+    package let fitted: [Double]
     /// The weights fitted without each fold, which its slices were scored with.
-    let withoutFold: [Int: [Double]]?
+    package let withoutFold: [Int: [Double]]?
     /// nil for a single table.
-    private(set) var gain: Gain?
+    package private(set) var gain: Gain?
 
-    enum CodingKeys: String, CodingKey {
+    package enum CodingKeys: String, CodingKey {
         case tables, slices, lines, fitted, gain
         case withoutFold = "without_fold"
     }
 
     /// The original's two sets of weights for resnet34, se_resnext50_32x4d and efficientnet-b3 (docs/original.md).
-    static let original: [[Double]] = [[0.15, 0.5, 0.35], [0.3, 0.4, 0.3]]
+    package static let original: [[Double]] = [[0.15, 0.5, 0.35], [0.3, 0.4, 0.3]]
 
     /// - Parameters:
     ///   - values: Each table's probabilities, six for each slice.
     ///   - folds: The fold of each slice, for nested cross-validation; no patient may be in two of them.
     ///   - resampling: Draws the patients of the slices; nil where they are not known.
-    init(
+    package init(
         tables: [String], values: [[Double]], truth: [Bool], folds: [Int]?, resampling: PatientBootstrap?, clip: Double
     ) throws {
         self.tables = tables
@@ -110,7 +111,7 @@ struct BlendFit: Encodable {
         }
     }
 
-    var text: String {
+    package var text: String {
         var table = TextTable(
             [("weights", .left), ("overall", .right)] + tables.indices.map { ("w\($0 + 1)", .right) })
         for line in lines {

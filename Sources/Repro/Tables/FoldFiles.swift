@@ -1,13 +1,15 @@
+import Basics
+import Inputs
 import Metrics
 import Submit
 
 /// Several prediction files that are parts of one: a file for each fold.
-enum FoldFiles {
+package enum FoldFiles {
     /// All slices of the files in one table, and the number of each slice's file.
     ///
     /// - Parameter order: Slices that each table has first, in this order.
     /// - Throws: ``Failure`` if a slice is in two files; `TableError` for a malformed one.
-    static func joined(_ paths: [String], order: SliceIndex) throws -> (table: PredictionTable, files: [Int]) {
+    package static func joined(_ paths: [String], order: SliceIndex) throws -> (table: PredictionTable, files: [Int]) {
         var whole = PredictionTable(sliceIDs: [], values: [])
         var files: [Int] = []
         for (number, path) in paths.enumerated() {
@@ -33,7 +35,7 @@ enum FoldFiles {
     /// The numbers of the files that have these slices.
     ///
     /// - Throws: `TableError` that names slices that no file has.
-    static func numbers(
+    package static func numbers(
         of slices: [String], in table: PredictionTable, _ files: [Int], name: String
     ) throws -> [Int] {
         let fileOfSlice = Dictionary(uniqueKeysWithValues: zip(table.sliceIDs, files))

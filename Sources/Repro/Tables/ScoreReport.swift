@@ -1,22 +1,23 @@
+import Basics
 import Metrics
 
 /// What `repro score` found, as its JSON has it.
-struct ScoreReport: Encodable {
+package struct ScoreReport: Encodable {
     /// A score with its types by name.
-    struct Line: Encodable {
-        let fold: Int?
+    package struct Line: Encodable {
+        package let fold: Int?
         /// `public` or `private`.
-        let part: String?
-        let slices: Int
-        let perType: [String: Double]
-        let overall: Double
+        package let part: String?
+        package let slices: Int
+        package let perType: [String: Double]
+        package let overall: Double
 
-        enum CodingKeys: String, CodingKey {
+        package enum CodingKeys: String, CodingKey {
             case fold, part, slices, overall
             case perType = "per_type"
         }
 
-        init(_ score: Score, fold: Int? = nil, part: String? = nil) {
+        package init(_ score: Score, fold: Int? = nil, part: String? = nil) {
             self.fold = fold
             self.part = part
             slices = score.count
@@ -25,25 +26,25 @@ struct ScoreReport: Encodable {
         }
 
         /// The numbers of a row of the table, to 5 decimals as Kaggle shows them.
-        var cells: [String] {
+        package var cells: [String] {
             ["\(slices)"] + HemorrhageType.allCases.map { Numbers.fixed(perType[$0.rawValue] ?? .nan, 5) }
                 + [Numbers.fixed(overall, 5)]
         }
     }
 
     /// The 95 % intervals of the score.
-    struct Intervals: Encodable {
-        let patients: Int
-        let perType: [String: Interval]
-        let overall: Interval?
+    package struct Intervals: Encodable {
+        package let patients: Int
+        package let perType: [String: Interval]
+        package let overall: Interval?
 
-        enum CodingKeys: String, CodingKey {
+        package enum CodingKeys: String, CodingKey {
             case patients, overall
             case perType = "per_type"
         }
 
         /// - Parameter intervals: Those of the six types, then that of the whole.
-        init(_ intervals: [Interval?], patients: Int) {
+        package init(_ intervals: [Interval?], patients: Int) {
             self.patients = patients
             perType = Dictionary(
                 uniqueKeysWithValues: zip(HemorrhageType.allCases.map(\.rawValue), intervals).compactMap {
@@ -53,26 +54,26 @@ struct ScoreReport: Encodable {
             overall = intervals.last ?? nil
         }
 
-        func cells(_ end: KeyPath<Interval, Double>) -> [String] {
+        package func cells(_ end: KeyPath<Interval, Double>) -> [String] {
             let ends = HemorrhageType.allCases.map { perType[$0.rawValue] } + [overall]
             return ["\(patients) patients"] + ends.map { $0.map { Numbers.fixed($0[keyPath: end], 5) } ?? "" }
         }
     }
 
     /// The statistics of one type.
-    struct Statistics: Encodable {
-        let type: HemorrhageType
-        let metrics: ClassificationMetrics
+    package struct Statistics: Encodable {
+        package let type: HemorrhageType
+        package let metrics: ClassificationMetrics
         /// By the statistics' names; nil without a bootstrap.
-        let intervals: [String: Interval]?
+        package let intervals: [String: Interval]?
 
-        static let names = ["AUC", "average precision", "Brier", "calibration error"]
+        package static let names = ["AUC", "average precision", "Brier", "calibration error"]
 
-        static func values(_ metrics: ClassificationMetrics) -> [Double?] {
+        package static func values(_ metrics: ClassificationMetrics) -> [Double?] {
             [metrics.areaUnderCurve, metrics.averagePrecision, metrics.brierScore, metrics.calibrationError]
         }
 
-        init(type: HemorrhageType, metrics: ClassificationMetrics, intervals: [Interval?]?) {
+        package init(type: HemorrhageType, metrics: ClassificationMetrics, intervals: [Interval?]?) {
             self.type = type
             self.metrics = metrics
             self.intervals = intervals.map { intervals in
@@ -83,7 +84,7 @@ struct ScoreReport: Encodable {
             }
         }
 
-        var cells: [String] {
+        package var cells: [String] {
             [type.rawValue, "\(metrics.positives)"]
                 + zip(Self.names, Self.values(metrics)).map { name, value in
                     guard let value else { return "-" }
@@ -95,27 +96,27 @@ struct ScoreReport: Encodable {
         }
     }
 
-    let predictions: String
-    let clip: Double
-    let overall: Line
+    package let predictions: String
+    package let clip: Double
+    package let overall: Line
     /// The score of predicting each type's frequency among the scored slices.
-    let baseline: Line
+    package let baseline: Line
     /// nil where no folds were given.
-    let folds: [Line]?
+    package let folds: [Line]?
     /// The public and the private part; nil where no split was given.
-    var parts: [Line]?
-    var intervals: Intervals?
-    var statistics: [Statistics]?
+    package var parts: [Line]?
+    package var intervals: Intervals?
+    package var statistics: [Statistics]?
     /// How many predicted slices are not among those that were scored.
-    let unscoredSlices: Int
-    var standing: Standing?
+    package let unscoredSlices: Int
+    package var standing: Standing?
 
-    enum CodingKeys: String, CodingKey {
+    package enum CodingKeys: String, CodingKey {
         case predictions, clip, overall, baseline, folds, parts, intervals, statistics, standing
         case unscoredSlices = "unscored_slices"
     }
 
-    init(predictions: String, clip: Double, score: FoldedScore, baseline: Score, unscoredSlices: Int) {
+    package init(predictions: String, clip: Double, score: FoldedScore, baseline: Score, unscoredSlices: Int) {
         self.predictions = predictions
         self.clip = clip
         overall = Line(score.overall)
@@ -125,9 +126,9 @@ struct ScoreReport: Encodable {
     }
 
     /// The score that a final leaderboard would show: of the private part, or of all where there are no parts.
-    var comparable: Double { (parts?.first { $0.part == "private" } ?? overall).overall }
+    package var comparable: Double { (parts?.first { $0.part == "private" } ?? overall).overall }
 
-    var text: String {
+    package var text: String {
         var blocks = [scores.text]
         if let statistics {
             var table = TextTable(

@@ -1,1 +1,0 @@
-../../../Sources/Repro/Inputs/DICOMWriter.swift

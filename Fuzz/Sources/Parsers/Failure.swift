@@ -1,1 +1,0 @@
-../../../Sources/Repro/Support/Failure.swift

@@ -1,1 +1,0 @@
-../../../Sources/Repro/Recipes/RecipeReader.swift

@@ -1,0 +1,50 @@
+import Foundation
+
+/// What a run was made on, for its record; none of it may change a result.
+package struct Machine: Sendable, Codable, Equatable {
+    package var processor: String
+    package var processors: Int
+    package var memoryBytes: Int
+    package var system: String
+    package var kernel: String
+
+    package static var current: Machine {
+        var names = utsname()
+        uname(&names)
+        return Machine(
+            processor: field("model name", in: "/proc/cpuinfo", separator: ":") ?? text(&names.machine),
+            processors: availableProcessors, memoryBytes: Int(ProcessInfo.processInfo.physicalMemory),
+            system: field("PRETTY_NAME", in: "/etc/os-release", separator: "=") ?? text(&names.sysname),
+            kernel: text(&names.release))
+    }
+
+    /// How many processors this process may run on: fewer than the machine has inside a container or under `taskset`.
+    package static var availableProcessors: Int { ProcessInfo.processInfo.activeProcessorCount }
+
+    /// The most memory that this process has held so far, in bytes (`VmHWM`).
+    package static var peakMemoryBytes: Int {
+        guard let text = field("VmHWM", in: "/proc/self/status", separator: ":") else { return 0 }
+        return (Int(text.prefix { $0 != " " }) ?? 0) * 1024
+    }
+
+    /// Bytes free for this user on the file system that holds `path`.
+    package static func freeBytes(at path: String) -> Int? {
+        let attributes = try? FileManager.default.attributesOfFileSystem(forPath: path)
+        return (attributes?[.systemFreeSize] as? NSNumber)?.intValue
+    }
+
+    private static func field(_ key: String, in file: String, separator: Character) -> String? {
+        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { return nil }
+        for line in text.split(separator: "\n") {
+            let parts = line.split(separator: separator, maxSplits: 1)
+            guard parts.count == 2, parts[0].trimmingCharacters(in: .whitespaces) == key else { continue }
+            return parts[1].trimmingCharacters(in: CharacterSet(charactersIn: " \t\""))
+        }
+        return nil
+    }
+
+    /// A C string in a fixed-size array, as `uname(2)` fills it.
+    private static func text<Characters>(_ characters: inout Characters) -> String {
+        withUnsafeBytes(of: &characters) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+}

@@ -1,0 +1,42 @@
+import Foundation
+
+/// JSON as the kit writes it: keys sorted, so that equal values give equal bytes.
+package enum JSON {
+    /// One line for hashing, indented for people.
+    package static func encode(_ value: some Encodable, indented: Bool = true) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        if indented { encoder.outputFormatting.insert(.prettyPrinted) }
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+
+    /// Reads a JSON file; an unreadable one is the user's input to mend, so the message names the file and the place.
+    package static func decode<Value: Decodable>(_ type: Value.Type, file path: String) throws -> Value {
+        guard let bytes = FileManager.default.contents(atPath: path) else {
+            throw Failure(.inputMissing, "\(path): cannot be read. Check that it exists and is readable.")
+        }
+        return try decode(type, from: bytes, name: path)
+    }
+
+    package static func decode<Value: Decodable>(_ type: Value.Type, from bytes: Data, name: String) throws -> Value {
+        do {
+            return try JSONDecoder().decode(type, from: bytes)
+        } catch {
+            throw Failure(.badInput, "\(name): is not the JSON that was expected here: \(reason(error))")
+        }
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        guard let error = error as? DecodingError else { return "\(error)" }
+        let (context, what): (DecodingError.Context, String) =
+            switch error {
+            case .keyNotFound(let key, let context): (context, "the key '\(key.stringValue)' is missing")
+            case .typeMismatch(let type, let context): (context, "a value that is no \(type)")
+            case .valueNotFound(let type, let context): (context, "nothing where a \(type) was expected")
+            case .dataCorrupted(let context): (context, context.debugDescription)
+            @unknown default: (.init(codingPath: [], debugDescription: ""), "\(error)")
+            }
+        let path = context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
+        return path.isEmpty ? "\(what)." : "\(what) (at \(path))."
+    }
+}

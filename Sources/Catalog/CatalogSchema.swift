@@ -1,0 +1,77 @@
+import GRDB
+import Inputs
+
+/// A file or an ID that is not in the catalog's slices, and why: a row of the table `skipped`.
+package struct SkippedSlice: Codable, Sendable, Equatable, FetchableRecord, PersistableRecord {
+    package static let databaseTableName = "skipped"
+
+    /// Reasons beside the kinds of ``SliceError``.
+    package static let noLabels = "no-labels"
+    package static let noFile = "no-file"
+
+    package var split: Split
+    package var id: String
+    package var path: String
+    package var reason: String
+    /// What was found, what was expected, what to do.
+    package var message: String
+}
+
+/// What the whole catalog was made with: the rows of the table `setting`.
+package struct CatalogSetting: Codable, Sendable, Equatable, FetchableRecord, PersistableRecord {
+    package static let databaseTableName = "setting"
+    package var name: String
+    package var value: String
+}
+
+/// The tables of `catalog.sqlite`; `docs/formats.md` describes each column.
+///
+/// The setting `schema` says which version a file has. A file of an older version is brought up to date when it is opened, one
+/// step of ``steps`` after the other; one of a newer version is refused.
+package enum CatalogSchema {
+    package static let version = steps.count
+
+    /// What leads from each version to the next; the first one makes the tables.
+    private static let steps: [@Sendable (Database) throws -> Void] = [createTables, createIndexes]
+
+    /// Makes the tables, without the indexes: they are quicker made when the rows are there.
+    package static func create(in database: Database) throws { try createTables(in: database) }
+
+    /// Does what is missing after ``create(in:)`` and the last row.
+    package static func complete(in database: Database) throws { try migrate(database, from: 1) }
+
+    /// Brings a file from an older version up to date.
+    package static func migrate(_ database: Database, from old: Int) throws {
+        for step in steps[old...] { try step(database) }
+        try CatalogSetting(name: "schema", value: "\(version)").insert(database, onConflict: .replace)
+    }
+
+    @Sendable private static func createTables(in database: Database) throws {
+        try database.create(table: CatalogSetting.databaseTableName, options: [.withoutRowID]) { table in
+            table.primaryKey("name", .text)
+            table.column("value", .text).notNull()
+        }
+        try database.create(table: SkippedSlice.databaseTableName, options: [.withoutRowID]) { table in
+            for name in ["split", "id", "path", "reason", "message"] { table.column(name, .text).notNull() }
+            table.primaryKey(["split", "id"])
+        }
+        try database.create(table: SliceRecord.databaseTableName, options: [.withoutRowID]) { table in
+            for column in SliceRecord.columns {
+                let definition = table.column(column.name, column.type)
+                if !column.isOptional { definition.notNull() }
+            }
+            table.primaryKey(["split", "id"])
+        }
+    }
+
+    /// Version 2: what people look for, other than a slice by its ID.
+    @Sendable private static func createIndexes(in database: Database) throws {
+        let indexes = [
+            "image": "hounsfieldSHA256", "patient": "patientID, studyInstanceUID",
+            "study": "studyInstanceUID, positionOrd", "series": "seriesInstanceUID, position3", "fold": "fold, split",
+        ]
+        for (name, columns) in indexes.sorted(by: { $0.key < $1.key }) {
+            try database.execute(sql: "CREATE INDEX sliceBy\(name.capitalized) ON slice(\(columns))")
+        }
+    }
+}

@@ -1,0 +1,100 @@
+import Basics
+import Foundation
+import Inputs
+import Metrics
+import Submit
+
+/// The slices of a competition folder: those that its tables list, and the files that they do not.
+package struct SliceList: Sendable {
+    package struct Slice: Sendable {
+        package var split: Split
+        package var id: String
+        /// Type names joined with spaces.
+        package var labels = ""
+        package var isRepeated = false
+    }
+
+    private let input: CompetitionFolder
+    /// By split and ID.
+    package private(set) var slices: [Slice] = []
+    package private(set) var withoutLabels: [SkippedSlice] = []
+    /// Changes with every byte of the tables and with every file that comes or goes.
+    package private(set) var tablesHash = ""
+
+    /// - Throws: ``Failure``: `inputMissing` without labels, `badInput` for a malformed table, `inputOutput` for a folder that cannot
+    ///   be listed.
+    package init(_ input: CompetitionFolder) throws {
+        self.input = input
+        var hash: [String] = []
+        for split in Split.allCases where folder(of: split) != nil { hash.append(try add(split)) }
+        tablesHash = Digest.sha256((hash + withoutLabels.map(\.path)).joined(separator: "\n"))
+    }
+
+    package func path(of slice: Slice) -> String { "\(folder(of: slice.split) ?? "")/\(slice.id).dcm" }
+
+    /// A path without the input folder.
+    package func relative(_ path: String) -> String {
+        path.hasPrefix(input.root + "/") ? String(path.dropFirst(input.root.count + 1)) : path
+    }
+
+    private func folder(of split: Split) -> String? { split == .train ? input.trainFolder : input.testFolder }
+
+    /// Adds a split and returns the hash of its table.
+    private mutating func add(_ split: Split) throws -> String {
+        switch split {
+        case .train:
+            guard let path = input.trainLabels else {
+                throw Failure(
+                    .inputMissing,
+                    "\(input.root)/stage_\(input.stage)_train.csv: not there. It belongs to the competition's archive.")
+            }
+            try add(split, try LabelTable(parsing: InputBytes.read(path), name: path, values: .binary))
+            return try Digest.sha256(file: path)
+        case .test:
+            guard let path = input.sampleSubmission else {
+                // Without the list of test slices, those that are there are the list.
+                let files = try files(split)
+                slices += files.map { Slice(split: split, id: $0) }
+                return Digest.sha256(files.joined(separator: "\n"))
+            }
+            try add(split, try LabelTable(parsing: InputBytes.read(path), name: path, values: .numbers))
+            return try Digest.sha256(file: path)
+        }
+    }
+
+    private mutating func add(_ split: Split, _ table: LabelTable) throws {
+        let repeated = Set(table.repeatedSlices)
+        let listed = zip(table.sliceIDs, table.labels).map { id, labels in
+            Slice(
+                split: split, id: id, labels: labels.map(\.rawValue).joined(separator: " "),
+                isRepeated: repeated.contains(id))
+        }
+        slices += listed.sorted { bytesPrecede($0.id, $1.id) }
+        let known = Set(table.sliceIDs)
+        withoutLabels += try files(split).filter { !known.contains($0) }.map { id in
+            SkippedSlice(
+                split: split, id: id, path: relative(path(of: Slice(split: split, id: id))),
+                reason: SkippedSlice.noLabels,
+                message:
+                    "the label file has no rows for this slice; it is left out. Add its six rows or remove the file.")
+        }
+    }
+
+    /// IDs of the `.dcm` files in a split's folder, sorted.
+    private func files(_ split: Split) throws -> [String] {
+        let folder = folder(of: split) ?? ""
+        guard let stream = opendir(folder) else {
+            throw Failure(.inputOutput, "\(folder): cannot be listed: \(String(cString: strerror(errno))).")
+        }
+        defer { closedir(stream) }
+        // One name at a time: Foundation's list of a million names takes a gigabyte.
+        var ids: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name.hasSuffix(".dcm") { ids.append(String(name.dropLast(4))) }
+        }
+        return ids.sorted(by: bytesPrecede)
+    }
+}

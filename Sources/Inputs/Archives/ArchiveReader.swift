@@ -1,0 +1,189 @@
+import Basics
+import CArchive
+import Foundation
+
+/// Streams the members of an archive through libarchive: zip and zip64, tar (plain, gzip, bzip2, xz, zstd), 7-zip.
+///
+/// Nothing is held but one member's header; ``nextMember()`` skips what was not read of the member before.
+package final class ArchiveReader {
+    package struct Member: Sendable {
+        package enum Kind: Sendable { case file, folder, link, other }
+        package var path: String
+        package var kind: Kind
+        /// Unpacked size in bytes, if the archive tells it beforehand.
+        package var size: Int64?
+        /// Where its bytes lie in the archive's file, if they lie there as they are: those of a plain tar's members.
+        package var offset: Int?
+    }
+
+    package let path: String
+    private let archive: OpaquePointer
+    private var current: Member?
+    package private(set) var membersSeen = 0
+    /// Bytes of the archive's file.
+    package let size: Int
+    /// How many of these the reader has come to; it may jump to and fro.
+    package var position: Int { Int(archive_filter_bytes(archive, -1)) }
+
+    /// Whether what comes out may be more than what the file has.
+    package var isCompressed: Bool {
+        archive_filter_code(archive, 0) != 0 || archive_format(archive) & Self.formatMask != Self.tarFormat
+    }
+
+    /// - Throws: ``Failure``: `inputMissing` if there is no such file, `badInput` if it is no archive.
+    package init(path: String) throws {
+        self.path = path
+        guard access(path, R_OK) == 0 else {
+            throw Failure(.inputMissing, "\(path): \(String(cString: strerror(errno))). Check the path of the archive.")
+        }
+        guard let archive = archive_read_new() else { throw Failure(.bug, "libarchive gave no reader") }
+        self.archive = archive
+        var status = stat()
+        size = stat(path, &status) == 0 ? Int(status.st_size) : 0
+        // Only these: libarchive would take a text file for an mtree archive, and run programs for rare compressions.
+        for support in [
+            archive_read_support_format_zip, archive_read_support_format_tar, archive_read_support_format_7zip,
+        ] {
+            _ = support(archive)
+        }
+        for support in [
+            archive_read_support_filter_gzip, archive_read_support_filter_bzip2, archive_read_support_filter_xz,
+            archive_read_support_filter_zstd,
+        ] {
+            _ = support(archive)
+        }
+        guard archive_read_open_filename(archive, path, Self.blockSize) == ARCHIVE_OK else {
+            // The reader is whole by now, so that deinit frees the archive.
+            let reason = Self.reason(archive)
+            throw Failure(.badInput, "\(path): not an archive that can be read (\(reason)). \(Self.expectation)")
+        }
+    }
+
+    deinit { archive_read_free(archive) }
+
+    /// Bytes that are read at once: little more than what is needed of a tar whose members are read elsewhere.
+    private static let blockSize = 1 << 16
+
+    private static let expectation = "Expected the competition's zip (or a tar or 7-zip of it, or the unpacked folder)."
+
+    /// The next member, or nil after the last one.
+    ///
+    /// - Throws: ``Failure`` with status `badInput` if the archive is no archive, damaged, truncated or encrypted.
+    package func nextMember() throws -> Member? {
+        var entry: OpaquePointer?
+        let status = archive_read_next_header(archive, &entry)
+        if status == ARCHIVE_EOF {
+            try checkEnd()
+            return nil
+        }
+        guard status == ARCHIVE_OK || status == ARCHIVE_WARN, let entry else {
+            if membersSeen == 0 {
+                throw Failure(
+                    .badInput, "\(path): not an archive that can be read (\(Self.reason(archive))). \(Self.expectation)"
+                )
+            }
+            throw damaged("after \(current?.path ?? "its start")")
+        }
+        let name = archive_entry_pathname_utf8(entry) ?? archive_entry_pathname(entry)
+        let member = Member(
+            path: name.map { String(cString: $0) } ?? "", kind: Self.kind(of: entry),
+            size: archive_entry_size_is_set(entry) != 0 ? archive_entry_size(entry) : nil, offset: offset(of: entry))
+        guard archive_entry_is_encrypted(entry) == 0 else {
+            throw Failure(
+                .badInput,
+                "\(path): the member \(member.path) is encrypted. Kaggle's archive has no password; download it again, or decrypt it first."
+            )
+        }
+        current = member
+        membersSeen += 1
+        return member
+    }
+
+    /// What has been consumed so far ends where the member's bytes begin. Of a sparse file only some bytes are there.
+    private func offset(of entry: OpaquePointer) -> Int? {
+        guard !isCompressed, archive_entry_sparse_count(entry) == 0 else { return nil }
+        return Int(archive_filter_bytes(archive, 0))
+    }
+
+    /// Passes the current member's bytes on, piece by piece.
+    package func readMember(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
+        defer { buffer.deallocate() }
+        while true {
+            let count = archive_read_data(archive, buffer.baseAddress, buffer.count)
+            if count == 0 { return }
+            // A warning here is a failed checksum: the bytes are not what was packed.
+            guard count > 0 else { throw damaged("in \(current?.path ?? "a member")") }
+            try body(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        }
+    }
+
+    /// Fills the buffer with the current member's bytes, which must be as many.
+    package func readMember(into buffer: UnsafeMutableRawBufferPointer) throws {
+        var filled = 0
+        while filled < buffer.count {
+            let count = archive_read_data(archive, buffer.baseAddress?.advanced(by: filled), buffer.count - filled)
+            guard count > 0 else { throw damaged("in \(current?.path ?? "a member")") }
+            filled += count
+        }
+        var more: UInt8 = 0
+        guard archive_read_data(archive, &more, 1) == 0 else { throw damaged("in \(current?.path ?? "a member")") }
+    }
+
+    /// An archive cut off between two members reads as a shorter one; what comes last is then missing: a zip's directory, or the block
+    /// of zeros that ends a tar.
+    private func checkEnd() throws {
+        // What fills the member's last block is less than a block.
+        if let current, let offset = current.offset, let bytes = current.size, bytes > size - offset - 512 {
+            throw damaged("after \(current.path)")
+        }
+        guard archive_format(archive) & Self.formatMask == Self.zipFormat else { return }
+        guard let handle = FileHandle(forReadingAtPath: path) else { return }
+        defer { try? handle.close() }
+        let size = try handle.seekToEnd()
+        // The record that ends the directory is 22 bytes and a comment of at most 65535 (APPNOTE.TXT 4.3.16).
+        try handle.seek(toOffset: size - min(size, 65_557))
+        let tail = Array(try handle.readToEnd() ?? Data())
+        let isComplete = stride(from: tail.count - 22, through: 0, by: -1).contains { start in
+            guard tail[start..<(start + 4)].elementsEqual([0x50, 0x4B, 5, 6]) else { return false }
+            let comment = Int(tail[start + 20]) + 256 * Int(tail[start + 21])
+            return start + 22 + comment <= tail.count
+        }
+        if !isComplete { throw damaged("after \(current?.path ?? "its start")") }
+    }
+
+    // libarchive writes these as macros that Swift does not see: ARCHIVE_FORMAT_BASE_MASK, ARCHIVE_FORMAT_ZIP, ARCHIVE_FORMAT_TAR.
+    private static let formatMask: Int32 = 0xFF_0000
+    private static let zipFormat: Int32 = 0x05_0000
+    private static let tarFormat: Int32 = 0x03_0000
+
+    /// The error for a member that is larger than what is left of the file.
+    package func endsInside() -> Failure { damaged("in \(current?.path ?? "a member")") }
+
+    /// Whether members were compressed together, so that damage shows late.
+    private var isWholeStream: Bool { archive_filter_code(archive, 0) != 0 }
+
+    private func damaged(_ place: String) -> Failure {
+        Failure(
+            .badInput,
+            "\(path): the archive is damaged or truncated \(place) (\(Self.reason(archive))). "
+                + (isWholeStream
+                    ? "A compressed archive has no checksum of its members: what was unpacked before that may be wrong too. "
+                    : "Members before that are whole. ")
+                + "Compare its size with the one that Kaggle names and download it again.")
+    }
+
+    private static func reason(_ archive: OpaquePointer) -> String {
+        archive_error_string(archive).map { String(cString: $0) } ?? "unexpected end"
+    }
+
+    private static func kind(of entry: OpaquePointer) -> Member.Kind {
+        if archive_entry_hardlink(entry) != nil || archive_entry_symlink(entry) != nil { return .link }
+        switch archive_entry_filetype(entry) {
+        case S_IFREG: return .file
+        case S_IFDIR: return .folder
+        case S_IFLNK: return .link
+        default: return .other
+        }
+    }
+}

@@ -1,0 +1,297 @@
+import Basics
+import CDICOM
+import Foundation
+
+/// Reads a CT slice: attributes and pixels.
+///
+/// Takes any uncompressed transfer syntax (implicit, explicit, big endian, deflated), JPEG lossless, JPEG-LS and RLE.
+/// - Throws: ``SliceError``, which says what is wrong with the file and what to do.
+package func readSlice(at path: String) throws(SliceError) -> DICOMSlice {
+    try readSlice(at: path) { header, pixels in DICOMSlice(header: header, pixels: pixels.values) }
+}
+
+/// Reads a CT slice and passes it on with its pixels where they lie, which is valid during the call only.
+package func readSlice<Result>(
+    at path: String, _ body: (SliceHeader, StoredPixels) -> Result
+) throws(SliceError) -> Result {
+    try withReader(of: try readFile(path), name: path) { reader throws(SliceError) in
+        let header = try reader.header()
+        return body(header, try reader.pixels(for: header))
+    }
+}
+
+/// Reads a CT image in a file of any origin: whose it is and where it lies may have been removed from it, and is not read.
+///
+/// - Throws: ``SliceError``, as for ``readSlice(at:)``.
+package func readImage(at path: String) throws(SliceError) -> DICOMSlice {
+    try readImage(in: try readFile(path), name: path)
+}
+
+/// The same from a file's bytes; `name` is what errors call it.
+package func readImage(in bytes: [UInt8], name: String) throws(SliceError) -> DICOMSlice {
+    try withReader(of: bytes, name: name) { reader throws(SliceError) in try reader.image() }
+}
+
+private func withReader<Value>(
+    of bytes: [UInt8], name: String, _ body: (DICOMReader) throws(SliceError) -> Value
+) throws(SliceError) -> Value {
+    try bytes.withUnsafeBufferPointer { bytes in
+        Result { () throws(SliceError) in
+            let reader = try DICOMReader(bytes: bytes, name: name)
+            // What it has decompressed is in use until the end.
+            defer { withExtendedLifetime(reader) {} }
+            return try body(reader)
+        }
+    }.get()
+}
+
+/// More than any slice of ``DICOMReader/mostPixels`` takes.
+private let largestFile = 1 << 28
+
+/// The bytes of a whole file.
+private func readFile(_ path: String) throws(SliceError) -> [UInt8] {
+    func unreadable(_ problem: String) -> SliceError {
+        let reason = String(cString: strerror(errno))
+        return SliceError(
+            kind: .unreadable, path: path,
+            detail: "cannot be \(problem): \(reason). Check that it exists and is readable.")
+    }
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw unreadable("opened") }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw unreadable("read") }
+    let size = Int(status.st_size)
+    guard size <= largestFile else {
+        throw SliceError(
+            kind: .badSize, path: path,
+            detail: "\(size) bytes, more than any slice has. Remove the file, or split it into one file per slice.")
+    }
+    var failed = false
+    let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, filled in
+        while filled < size {
+            let count = uninterrupted { read(descriptor, buffer.baseAddress?.advanced(by: filled), size - filled) }
+            failed = count < 0
+            guard count > 0 else { break }
+            filled += count
+        }
+    }
+    if failed { throw unreadable("read") }
+    return bytes
+}
+
+extension StoredPixels {
+    /// The pixels as numbers.
+    package var values: [Int32] {
+        [Int32](unsafeUninitializedCapacity: count) { values, filled in
+            if let base = values.baseAddress { stored_values(self, base) }
+            filled = count
+        }
+    }
+}
+
+/// One open DICOM file; checks that it is a slice as the competition has them.
+private final class DICOMReader {
+    private let path: String
+    private let file: OpaquePointer
+
+    /// 8192 x 8192: a bound on the memory that a damaged header can ask for.
+    private static let mostPixels = 1 << 26
+
+    /// - Parameter bytes: are needed as long as the reader.
+    init(bytes: UnsafeBufferPointer<UInt8>, name path: String) throws(SliceError) {
+        try Self.checkPreamble(bytes.prefix(132), of: path)
+        self.path = path
+        var truncated = false
+        var reason = [CChar](repeating: 0, count: 256)
+        guard let file = dicom_open(bytes.baseAddress, bytes.count, &truncated, &reason, reason.count) else {
+            let text = Self.text(reason)
+            throw truncated
+                ? SliceError(
+                    kind: .truncated, path: path,
+                    detail:
+                        "the file ends too early (\(text)). Copy or unpack it again; if the source is the same, it is damaged."
+                )
+                : SliceError(
+                    kind: .malformed, path: path,
+                    detail: "DICOM that cannot be parsed (\(text)). Copy or unpack it again.")
+        }
+        self.file = file
+    }
+
+    deinit { dicom_close(file) }
+
+    /// A DICOM file has 128 bytes of anything and then "DICM" (PS3.10, section 7.1).
+    ///
+    /// Without this check DCMTK tries to make sense of any bytes.
+    private static func checkPreamble(_ start: some Collection<UInt8>, of path: String) throws(SliceError) {
+        guard start.count == 132, start.suffix(4).elementsEqual("DICM".utf8) else {
+            throw SliceError(
+                kind: .notDICOM, path: path,
+                detail: "not a DICOM file: expected \"DICM\" after 128 bytes. Copy or unpack it again, or remove it.")
+        }
+    }
+
+    func image() throws(SliceError) -> DICOMSlice {
+        var header = try imageHeader()
+        try readPixelDescription(into: &header)
+        return DICOMSlice(header: header, pixels: try pixels(for: header).values)
+    }
+
+    func header() throws(SliceError) -> SliceHeader {
+        var header = try imageHeader()
+        header.sopInstanceUID = text(0x0008, 0x0018) ?? ""
+        header.patientID = try required("PatientID", 0x0010, 0x0020)
+        header.studyInstanceUID = try required("StudyInstanceUID", 0x0020, 0x000D)
+        header.seriesInstanceUID = try required("SeriesInstanceUID", 0x0020, 0x000E)
+        header.studyID = text(0x0020, 0x0010) ?? ""
+        header.imagePosition = try numbers("ImagePositionPatient", 0x0020, 0x0032, count: 3)
+        header.imageOrientation = text(0x0020, 0x0037).flatMap(SliceHeader.numbers) ?? []
+        header.pixelSpacing = text(0x0028, 0x0030).flatMap(SliceHeader.numbers) ?? []
+        header.windowCenterText = text(0x0028, 0x1050) ?? ""
+        header.windowWidthText = text(0x0028, 0x1051) ?? ""
+        try readPixelDescription(into: &header)
+        return header
+    }
+
+    /// What every CT image has whose pixels mean something.
+    private func imageHeader() throws(SliceError) -> SliceHeader {
+        var header = SliceHeader()
+        header.transferSyntax = String(cString: dicom_transfer_syntax(file))
+        header.modality = text(0x0008, 0x0060) ?? ""
+        guard header.modality == "CT" else {
+            throw problem(
+                .notCT,
+                "Modality (0008,0060) is '\(header.modality)', expected 'CT'. Remove the file or give the right folder."
+            )
+        }
+        guard !dicom_is_compressed(file) || dicom_can_decode(file) else {
+            let name = String(cString: dicom_transfer_syntax_name(file))
+            throw problem(
+                .compressed,
+                "compressed as \(name) (\(header.transferSyntax)); expected uncompressed pixels, JPEG lossless, JPEG-LS or RLE. Decompress it, with gdcmconv --raw for instance."
+            )
+        }
+        header.rescaleIntercept = try numbers("RescaleIntercept", 0x0028, 0x1052, count: 1)[0]
+        header.rescaleSlope = try numbers("RescaleSlope", 0x0028, 0x1053, count: 1)[0]
+        return header
+    }
+
+    private func readPixelDescription(into header: inout SliceHeader) throws(SliceError) {
+        guard dicom_has_pixels(file) else {
+            throw problem(.noPixels, "no PixelData (7FE0,0010). The file holds no image; unpack it again or remove it.")
+        }
+        header.samplesPerPixel = try integer("SamplesPerPixel", 0x0028, 0x0002)
+        header.photometricInterpretation = text(0x0028, 0x0004) ?? ""
+        header.rows = try integer("Rows", 0x0028, 0x0010)
+        header.columns = try integer("Columns", 0x0028, 0x0011)
+        header.bitsAllocated = try integer("BitsAllocated", 0x0028, 0x0100)
+        header.bitsStored = try integer("BitsStored", 0x0028, 0x0101)
+        header.highBit = try integer("HighBit", 0x0028, 0x0102)
+        header.pixelRepresentation = try integer("PixelRepresentation", 0x0028, 0x0103)
+        if let frames = text(0x0028, 0x0008).flatMap(SliceHeader.firstInteger), frames != 1 {
+            throw problem(
+                .multiFrame, "\(frames) frames, expected a single one. Split the file into one file per slice.")
+        }
+        guard header.rows > 0, header.columns > 0 else {
+            throw problem(.badSize, "\(header.rows) rows and \(header.columns) columns, expected at least one of each.")
+        }
+        guard header.samplesPerPixel == 1, header.photometricInterpretation == "MONOCHROME2" else {
+            throw problem(
+                .unsupportedPixels,
+                "\(header.samplesPerPixel) samples per pixel, \(header.photometricInterpretation); expected 1, MONOCHROME2."
+            )
+        }
+        guard header.bitsAllocated == 16, (1...16).contains(header.bitsStored),
+            (0...1).contains(header.pixelRepresentation)
+        else {
+            throw problem(
+                .unsupportedPixels,
+                "BitsAllocated \(header.bitsAllocated), BitsStored \(header.bitsStored), PixelRepresentation \(header.pixelRepresentation); expected 16, 1 to 16, and 0 or 1."
+            )
+        }
+        // Both fit 16 bits by the standard, but a file can claim anything.
+        guard max(header.rows, header.columns) <= 65_535, header.rows * header.columns <= Self.mostPixels else {
+            throw problem(.badSize, "\(header.rows) rows and \(header.columns) columns, more than any slice has.")
+        }
+        // How many compressed pixels there are, decompressing tells.
+        guard !dicom_is_compressed(file) else { return }
+        let expected = header.rows * header.columns * 2
+        let found = dicom_pixel_bytes(file)
+        guard found >= expected else {
+            throw problem(
+                .truncated,
+                "PixelData has \(found) bytes, expected \(header.rows) x \(header.columns) x 2 = \(expected). Copy or unpack it again."
+            )
+        }
+        // One byte of padding makes the length even; anything more means that the header tells the wrong size.
+        guard found <= expected + 1 else {
+            throw problem(
+                .badSize,
+                "PixelData has \(found) bytes, more than \(header.rows) x \(header.columns) x 2 = \(expected): Rows or Columns is wrong."
+            )
+        }
+    }
+
+    /// The pixels where they lie; valid as long as the reader.
+    func pixels(for header: SliceHeader) throws(SliceError) -> StoredPixels {
+        let count = header.rows * header.columns
+        var reason = [CChar](repeating: 0, count: 256)
+        var words: UnsafeRawPointer?
+        let found = dicom_words(file, &words, &reason, reason.count)
+        guard found > 0 || !dicom_is_compressed(file) else {
+            throw problem(
+                .malformed,
+                "the compressed pixels cannot be decompressed (\(Self.text(reason))). Copy or unpack the file again.")
+        }
+        guard found >= count, let words else {
+            throw problem(.truncated, "the pixels cannot be read to the end. Copy or unpack the file again.")
+        }
+        guard found <= count + 1 else {
+            throw problem(
+                .badSize, "\(found) pixels, more than \(header.rows) x \(header.columns): Rows or Columns is wrong.")
+        }
+        return StoredPixels(
+            words: words, count: count, is_signed: header.pixelRepresentation == 1, bits: Int32(header.bitsStored))
+    }
+
+    private static func text(_ reason: [CChar]) -> String {
+        String(decoding: reason.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    private func text(_ group: UInt16, _ element: UInt16) -> String? {
+        dicom_value(file, group, element).map { SliceHeader.trimmed(Substring(String(cString: $0))) }
+    }
+
+    private func required(_ name: String, _ group: UInt16, _ element: UInt16) throws(SliceError) -> String {
+        if let value = text(group, element), !value.isEmpty { return value }
+        throw missing(name, group, element, "a value")
+    }
+
+    private func numbers(_ name: String, _ group: UInt16, _ element: UInt16, count: Int) throws(SliceError) -> [Double]
+    {
+        if let values = text(group, element).flatMap(SliceHeader.numbers), values.count == count { return values }
+        throw missing(name, group, element, count == 1 ? "a number" : "\(count) numbers")
+    }
+
+    private func integer(_ name: String, _ group: UInt16, _ element: UInt16) throws(SliceError) -> Int {
+        if let value = text(group, element).flatMap({ Int($0) }) { return value }
+        throw missing(name, group, element, "a whole number")
+    }
+
+    private func missing(_ name: String, _ group: UInt16, _ element: UInt16, _ expected: String) -> SliceError {
+        let tag = "(" + hexadecimal(group) + "," + hexadecimal(element) + ")"
+        let found = text(group, element).map { "is '\($0)'" } ?? "is absent"
+        return problem(
+            .missingAttribute, "\(name) \(tag) \(found), expected \(expected). Unpack the file again or remove it.")
+    }
+
+    private func hexadecimal(_ number: UInt16) -> String {
+        let digits = String(number, radix: 16, uppercase: true)
+        return String(repeating: "0", count: 4 - digits.count) + digits
+    }
+
+    private func problem(_ kind: SliceError.Kind, _ detail: String) -> SliceError {
+        SliceError(kind: kind, path: path, detail: detail)
+    }
+}

@@ -1,0 +1,59 @@
+import ArgumentParser
+import Basics
+import Foundation
+import Inputs
+import Nets
+import Repro
+import Submit
+
+struct ImportPredictionsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "import-predictions",
+        abstract: "Turn a pickle of the original solution's predictions into a table (ID,Label).",
+        discussion: """
+            The original writes, for each fold, a list with a dict of ids, targets and outputs for each test-time draw. The table has \
+            the mean over the draws. The pickle is read, never run: one that asks for anything else is refused.
+
+            repro import-predictions fold0_ep2_test_tta5.pkl --out fold0.csv
+            """)
+
+    @Argument(help: ArgumentHelp("The pickle.", valueName: "file"))
+    var pickle: String
+
+    @Option(help: ArgumentHelp("Where the table goes.", valueName: "csv"))
+    var out: String
+
+    @Flag(help: "Print JSON for machines.")
+    var json = false
+
+    private struct Result: Encodable {
+        let out: String
+        let slices: Int
+        let draws: Int
+        let contentHash: String
+    }
+
+    func run() throws {
+        let predictions: TestTimePredictions
+        do {
+            predictions = try TestTimePredictions(parsing: InputBytes.read(pickle))
+        } catch let error as CheckpointError {
+            throw Failure(.badInput, "\(InputBytes.name(pickle)): \(error)")
+        }
+        if let id = predictions.sliceIDs.first(where: { !PredictionTable.isSliceID($0) }) {
+            throw Failure(
+                .badInput,
+                "\(InputBytes.name(pickle)): '\(id)' cannot be a slice's ID in a table; expected letters, digits, '_', '-' and '.' only."
+            )
+        }
+        let table = PredictionTable(
+            sliceIDs: predictions.sliceIDs, values: NetworkOrder.fileOrder(predictions.outputs))
+        try AtomicFile.write(table.csv(), to: out)
+        let result = Result(
+            out: out, slices: table.sliceIDs.count, draws: predictions.draws, contentHash: table.contentHash())
+        if json { return Console.result(try JSON.encode(result)) }
+        Console.result(
+            "\(out): \(Numbers.count(result.slices)) slices, mean of \(result.draws) draws\ncontent \(result.contentHash)"
+        )
+    }
+}

@@ -1,0 +1,112 @@
+import ArgumentParser
+import Basics
+import Catalog
+import Foundation
+import Inputs
+import Nets
+import Repro
+
+struct ShowCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Draw slices as a PNG: the three windows side by side, and in color as the networks see them.",
+        discussion: """
+            A slice is an ID of the catalog in the work directory, or a DICOM file. A whole study comes in the order of its series and \
+            positions, one slice a row. Captions have ID, position, labels and fold.
+
+            repro show ID_000039fa0 --work work --out slice.png
+            repro show --study ID_8d20b65fc8 --work work --size 192 --out study.png
+            repro show my-slices/01.dcm my-slices/02.dcm --out two.png
+            """)
+
+    @Argument(help: "IDs in the catalog, or DICOM files.")
+    var slices: [String] = []
+    @Option(help: ArgumentHelp("All slices of this study (StudyInstanceUID).", valueName: "uid"))
+    var study: String?
+    @Option(help: "The work directory with catalog.sqlite.")
+    var work: String?
+    @Option(help: ArgumentHelp("Rows and columns of a panel.", valueName: "px"))
+    var size = 256
+    @Flag(help: "Undo the wrap-around of 12-bit slices. Default: as the catalog was made; for files, not.")
+    var repairWrap = false
+    @Option(help: ArgumentHelp("The picture to write.", valueName: "png"))
+    var out: String
+    @Flag(help: "Print what was drawn as JSON.")
+    var json = false
+
+    /// What was drawn.
+    private struct Drawn: Encodable {
+        var picture: String
+        var width: Int
+        var height: Int
+        /// From top to bottom.
+        var captions: [String]
+    }
+
+    /// A hundred rows of 256 pixels are a picture of 100 MB in memory.
+    private static let mostSlices = 500
+
+    func validate() throws {
+        guard slices.isEmpty != (study == nil) else { throw ValidationError("Give either slices or --study.") }
+        guard work != nil || study == nil else {
+            throw ValidationError("--study needs --work, the catalog to look in.")
+        }
+        guard (16...1024).contains(size) else { throw ValidationError("--size: expected 16 to 1024.") }
+        guard slices.count <= Self.mostSlices else {
+            throw ValidationError("At most \(Self.mostSlices) slices fit a picture.")
+        }
+    }
+
+    func run() throws {
+        let catalog = work.map { SliceCatalog(path: $0 + "/catalog.sqlite") }
+        let pictures = try study.map { try picturesOfStudy($0, catalog) } ?? slices.map { try picture($0, catalog) }
+        let sheet = SlicePicture.sheet(pictures, size: size)
+        try AtomicFile.write(try sheet.png(), to: out)
+        let drawn = Drawn(
+            picture: out, width: sheet.width, height: sheet.height, captions: pictures.map(\.caption))
+        Console.result(
+            json
+                ? try JSON.encode(drawn)
+                : drawn.captions.joined(separator: "\n") + "\n\(out): \(drawn.width) x \(drawn.height) pixels")
+    }
+
+    private func picturesOfStudy(_ study: String, _ catalog: SliceCatalog?) throws -> [SlicePicture] {
+        guard let catalog else { return [] }
+        let records = try catalog.records(ofStudy: study)
+        guard !records.isEmpty else {
+            throw Failure(
+                .inputMissing,
+                "\(study): no slice of this study in \(catalog.path). Look for it: sqlite3 \(catalog.path) \"SELECT studyInstanceUID, COUNT(*) FROM slice GROUP BY 1\"."
+            )
+        }
+        return try records.prefix(Self.mostSlices).map { try picture($0, catalog) }
+    }
+
+    /// A slice by its ID, if there is a catalog that has it, or else by its file.
+    private func picture(_ name: String, _ catalog: SliceCatalog?) throws -> SlicePicture {
+        if let catalog, let record = try catalog.record(ofSlice: name) { return try picture(record, catalog) }
+        guard FileManager.default.fileExists(atPath: name) else {
+            let place = catalog.map { "no slice of \($0.path) and " } ?? ""
+            throw Failure(
+                .inputMissing,
+                "\(name): \(place)no file. Give IDs with --work, the directory of their catalog, or paths of DICOM files."
+            )
+        }
+        return SlicePicture(
+            image: HounsfieldImage(try readImage(at: name), repairingWrap: repairWrap),
+            caption: (name as NSString).lastPathComponent)
+    }
+
+    private func picture(_ record: SliceRecord, _ catalog: SliceCatalog) throws -> SlicePicture {
+        let settings = try catalog.inputSettings()
+        let path = record.path.hasPrefix("/") ? record.path : settings.root + "/" + record.path
+        let caption = [
+            record.id, "z \(Numbers.fixed(record.position3, 1)) mm", record.labels.isEmpty ? "no type" : record.labels,
+            record.fold.map { "fold \($0)" } ?? record.split.rawValue, record.isKept ? nil : "dropped",
+        ].compactMap { $0 }
+        return SlicePicture(
+            image: HounsfieldImage(
+                try readImage(at: path), repairingWrap: repairWrap || settings.repairsWrap),
+            caption: caption.joined(separator: ", "))
+    }
+}

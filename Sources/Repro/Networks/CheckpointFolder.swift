@@ -1,0 +1,69 @@
+import Basics
+import Foundation
+
+/// The checkpoints of one training, of which an interrupted run goes on from the newest intact one.
+///
+/// `checkpoints.json` beside them says which training they belong to and each file's SHA-256. A file is written under a
+/// name of its own, then entered there, and only then are older ones deleted: whenever the process dies, what the journal
+/// names is either whole or recognised as not being so.
+package struct CheckpointFolder {
+    private struct Journal: Codable {
+        /// Which inputs, settings and program the checkpoints belong to.
+        var key: String
+        var files: [Entry] = []
+    }
+
+    private struct Entry: Codable {
+        var name: String
+        /// Optimisation steps done since the start of the training.
+        var steps: Int
+        var sha256: String
+    }
+
+    package let folder: String
+    private var journal: Journal
+    private var journalPath: String { "\(folder)/checkpoints.json" }
+
+    package static func name(epoch: Int) -> String { "epoch\(epoch).safetensors" }
+
+    /// - Parameter key: checkpoints of another training are deleted.
+    package init(folder: String, key: String) throws {
+        self.folder = folder
+        journal = Journal(key: key)
+        if let bytes = FileManager.default.contents(atPath: "\(folder)/checkpoints.json"),
+            let found = try? JSONDecoder().decode(Journal.self, from: bytes), found.key == key
+        {
+            journal = found
+        } else if FileManager.default.fileExists(atPath: folder) {
+            try FileManager.default.removeItem(atPath: folder)
+        }
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    }
+
+    /// The bytes of the newest checkpoint that still hashes to what was written, with the steps that it has behind it.
+    package func newest() -> (steps: Int, bytes: Data)? {
+        for entry in journal.files.sorted(by: { $0.steps > $1.steps }) {
+            guard let bytes = FileManager.default.contents(atPath: "\(folder)/\(entry.name)"),
+                Digest.sha256(bytes) == entry.sha256
+            else { continue }
+            return (entry.steps, bytes)
+        }
+        return nil
+    }
+
+    /// Writes a checkpoint and then deletes the earlier ones.
+    package mutating func save(_ bytes: Data, name: String, steps: Int) throws {
+        try AtomicFile.write(bytes, to: "\(folder)/\(name)")
+        journal.files.removeAll { $0.name == name }
+        journal.files.append(Entry(name: name, steps: steps, sha256: Digest.sha256(bytes)))
+        try keepOnly(name)
+    }
+
+    /// Deletes every checkpoint but this one, once the training is over.
+    package mutating func keepOnly(_ name: String) throws {
+        let old = journal.files.filter { $0.name != name }
+        journal.files.removeAll { $0.name != name }
+        try AtomicFile.write(try JSON.encode(journal) + "\n", to: journalPath)
+        for entry in old { try? FileManager.default.removeItem(atPath: "\(folder)/\(entry.name)") }
+    }
+}

@@ -1,0 +1,73 @@
+import Basics
+import Foundation
+import Nets
+
+/// Where everything lies in a work directory (`docs/workdir.md`); paths are relative to it.
+package struct WorkFolder: Sendable {
+    package let root: String
+
+    package init(root: String) {
+        self.root = root
+    }
+
+    package static let demo = "demo"
+    package static let demoArchive = "\(demo)/\(DemoCompetition.archiveName)"
+    package static let demoTruth = "\(demo)/\(DemoCompetition.truthName)"
+    package static let inputs = "inputs"
+    package static let manifest = "inputs.sha256"
+    package static let inputJournal = "inputs.journal"
+    package static let catalog = "catalog.sqlite"
+    package static let scores = "scores.json"
+    package static let report = "report.html"
+
+    package static func model(_ backbone: Backbone, fold: Int) -> String { "models/\(backbone.rawValue)/fold\(fold)" }
+
+    package static func snapshot(_ backbone: Backbone, fold: Int, epoch: Int) -> String {
+        "\(model(backbone, fold: fold))/\(CheckpointFolder.name(epoch: epoch))"
+    }
+
+    package static func predictions(_ backbone: Backbone, fold: Int) -> String {
+        "predictions/\(backbone.rawValue)/fold\(fold)"
+    }
+
+    package static func blend(_ name: String) -> String { "predictions/\(name)" }
+
+    /// The first blend is the run's submission, the others have their name in the file's.
+    package static func submission(_ blends: [Recipe.Blend], _ index: Int) -> String {
+        index == 0 ? "submission.csv" : "submission-\(blends[index].name).csv"
+    }
+
+    package func path(_ relative: String) -> String { "\(root)/\(relative)" }
+
+    /// Makes the directory and clears what an interrupted write left behind in it.
+    package static func open(_ root: String) throws -> WorkFolder {
+        let folder = WorkFolder(root: root)
+        try makeFolder(root)
+        return folder
+    }
+
+    /// Removes the temporary files of a run that was killed; call it with the lock held.
+    package func removeTemporaryFiles() {
+        let files = FileManager.default
+        for area in ["", "models", "predictions"] {
+            let base = area.isEmpty ? root : path(area)
+            // The top level is not searched deeply: `inputs` may hold a million files and writes no temporary ones there.
+            let names =
+                area.isEmpty ? (try? files.contentsOfDirectory(atPath: base)) ?? [] : files.subpaths(atPath: base) ?? []
+            for name in names where name.hasSuffix(".tmp") { try? files.removeItem(atPath: "\(base)/\(name)") }
+        }
+    }
+
+    /// Makes the folder that a relative path's file goes into.
+    package func prepare(_ relative: String) throws {
+        try Self.makeFolder((path(relative) as NSString).deletingLastPathComponent)
+    }
+
+    private static func makeFolder(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch {
+            throw Failure(.inputOutput, "\(path): the folder cannot be made: \(error.localizedDescription)")
+        }
+    }
+}
