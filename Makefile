@@ -4,7 +4,7 @@
 SWIFT_FLAGS := -c release -Xswiftc -enable-testing
 REPRO := .build/release/repro
 SOURCES := Sources Tests Package.swift
-C_SOURCES = $(shell find Sources Fuzz/Sources/CFuzzer -name '*.[ch]' -o -name '*.cpp')
+C_SOURCES = $(shell find Sources Fuzz -name .build -prune -o '(' -name '*.[ch]' -o -name '*.cpp' ')' -print)
 
 .PHONY: all install build build-tests test test-faults reproduce lint lint-c format clean
 
