@@ -4,8 +4,9 @@
 SWIFT_FLAGS := -c release -Xswiftc -enable-testing
 REPRO := .build/release/repro
 SOURCES := Sources Tests Package.swift
+C_SOURCES = $(shell find Sources Fuzz -name .build -prune -o '(' -name '*.[ch]' -o -name '*.cpp' ')' -print)
 
-.PHONY: all install build build-tests test test-faults unit-tests demo reproduce lint format clean
+.PHONY: all install build build-tests test test-faults reproduce lint lint-c format clean
 
 all: build
 
@@ -27,11 +28,15 @@ test: lint build-tests
 test-faults: build-tests
 	scripts/test-faults
 
-lint: install
+lint: install lint-c
 	swift format lint --strict --recursive $(SOURCES)
 
-format:
+lint-c: install
+	clang-format --dry-run --Werror $(C_SOURCES)
+
+format: install
 	swift format --in-place --recursive $(SOURCES)
+	clang-format -i $(C_SOURCES)
 
 reproduce: build
 	$(REPRO) reproduce --recipe demo --work work/demo

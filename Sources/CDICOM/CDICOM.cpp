@@ -111,9 +111,7 @@ class BytesFactory : public DcmInputStreamFactory {
     offile_off_t place_;
 };
 
-DcmInputStreamFactory *BytesStream::newFactory() const {
-    return currentProducer() == &producer_ ? new BytesFactory(file_, tell()) : NULL;
-}
+DcmInputStreamFactory *BytesStream::newFactory() const { return currentProducer() == &producer_ ? new BytesFactory(file_, tell()) : NULL; }
 
 // The words of a value that lies in the file's bytes in this machine's byte order; NULL if it does not.
 const uint8_t *words_in_place(DICOMFile *file, DcmElement *element) {
@@ -175,14 +173,12 @@ bool dicom_is_compressed(DICOMFile *file) { return syntax_of(file).isEncapsulate
 
 bool dicom_can_decode(DICOMFile *file) {
     switch (syntax_of(file).getXfer()) {
-    case EXS_JPEGProcess14:
-    case EXS_JPEGProcess14SV1:
-    case EXS_JPEGLSLossless:
-    case EXS_JPEGLSLossy:
-    case EXS_RLELossless:
-        return true;
-    default:
-        return false;
+        case EXS_JPEGProcess14:
+        case EXS_JPEGProcess14SV1:
+        case EXS_JPEGLSLossless:
+        case EXS_JPEGLSLossy:
+        case EXS_RLELossless: return true;
+        default: return false;
     }
 }
 

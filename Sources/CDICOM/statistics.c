@@ -39,9 +39,8 @@ typedef struct {
 } Block;
 
 // One block, with a loop for each kind of pixels.
-static inline __attribute__((always_inline)) void measure(const Word *words, size_t count, bool is_signed, int unused,
-                                                          int32_t intercept, ValueWindow first, ValueWindow second,
-                                                          int16_t *hounsfield, Block *block) {
+static inline __attribute__((always_inline)) void measure(const Word *words, size_t count, bool is_signed, int unused, int32_t intercept,
+                                                          ValueWindow first, ValueWindow second, int16_t *hounsfield, Block *block) {
     int32_t low = block->low, high = block->high, sum = 0, sum1 = 0, sum2 = 0;
     for (size_t i = 0; i < count; ++i) {
         const int32_t value = value_of(words[i], is_signed, unused);
@@ -54,18 +53,16 @@ static inline __attribute__((always_inline)) void measure(const Word *words, siz
 }
 
 FOR_EACH_PROCESSOR
-void slice_measure(StoredPixels pixels, int32_t intercept, ValueWindow first, ValueWindow second, int16_t *hounsfield,
-                   ValueRange *raw, ValueRange clipped[2]) {
+void slice_measure(StoredPixels pixels, int32_t intercept, ValueWindow first, ValueWindow second, int16_t *hounsfield, ValueRange *raw,
+                   ValueRange clipped[2]) {
     const int unused = 32 - pixels.bits;
     Block block = {.low = INT32_MAX, .high = INT32_MIN};
     int64_t sums[3] = {0, 0, 0};
     for (size_t start = 0; start < pixels.count; start += BLOCK) {
         const size_t count = pixels.count - start < BLOCK ? pixels.count - start : BLOCK;
         const Word *words = (const Word *)pixels.words + start;
-        if (pixels.is_signed)
-            measure(words, count, true, unused, intercept, first, second, hounsfield + start, &block);
-        else
-            measure(words, count, false, unused, intercept, first, second, hounsfield + start, &block);
+        if (pixels.is_signed) measure(words, count, true, unused, intercept, first, second, hounsfield + start, &block);
+        else measure(words, count, false, unused, intercept, first, second, hounsfield + start, &block);
         sums[0] += block.sum, sums[1] += block.first, sums[2] += block.second;
     }
     *raw = (ValueRange){block.low, block.high, sums[0]};

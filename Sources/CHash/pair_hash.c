@@ -9,6 +9,7 @@
 
 enum { MESSAGES = 2, BLOCK = 64 };
 
+// clang-format off
 // The first 32 bits of the fractional parts of the cube roots of the first 64 primes (FIPS 180-4, 4.2.2).
 static const uint32_t constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -20,6 +21,7 @@ static const uint32_t constants[64] = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
+// clang-format on
 
 // The working variables a ... h of both messages as the instructions want them: a, b, e, f and c, d, g, h, from the top.
 typedef struct {
@@ -46,8 +48,7 @@ static bool has_instructions(void) {
 }
 
 // Four rounds for each message at a time, so that neither waits for the other. `words` holds the last 16 of the message schedule.
-__attribute__((target("sha,ssse3,sse4.1"))) static void hash_blocks(State *state, const uint8_t *const messages[MESSAGES],
-                                                                    size_t blocks) {
+__attribute__((target("sha,ssse3,sse4.1"))) static void hash_blocks(State *state, const uint8_t *const messages[MESSAGES], size_t blocks) {
     const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
     State now = *state;
     for (size_t block = 0; block < blocks; ++block) {
@@ -105,8 +106,7 @@ static void hash_rest(State *state, int m, const uint8_t *rest, size_t blocks) {
     state->cdgh[m] = now.cdgh[m];
 }
 
-bool sha256_pair(const uint8_t *first, size_t first_count, const uint8_t *second, size_t second_count,
-                 uint8_t digests[64]) {
+bool sha256_pair(const uint8_t *first, size_t first_count, const uint8_t *second, size_t second_count, uint8_t digests[64]) {
     if (!has_instructions()) return false;
     // The square roots of the first eight primes (5.3.3), in the instructions' order.
     const __m128i abef = _mm_set_epi32(0x6a09e667, (int)0xbb67ae85, 0x510e527f, (int)0x9b05688c);
@@ -134,8 +134,7 @@ bool sha256_pair(const uint8_t *first, size_t first_count, const uint8_t *second
 
 #else
 
-bool sha256_pair(const uint8_t *first, size_t first_count, const uint8_t *second, size_t second_count,
-                 uint8_t digests[64]) {
+bool sha256_pair(const uint8_t *first, size_t first_count, const uint8_t *second, size_t second_count, uint8_t digests[64]) {
     return false;
 }
 

@@ -3,7 +3,8 @@
 #include "CKernels.h"
 #include <string.h>
 #if defined(__x86_64__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"), min_vector_width(512))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"), min_vector_width(512))), \
+                             apply_to = function)
 #define WIDTH 16
 #define ROWS 12
 #define PAIR 2

@@ -10,7 +10,8 @@ enum { SMALL_WEIGHTS = 1 << 16 };  // floats
 #define UNROLL _Pragma("clang loop unroll(full)")
 
 /// What follows the chain: bias, the sum with what is there, a batch norm with its activation, a residual.
-static __attribute__((noinline)) void finishTile(const CKConvolution *c, float *const *targets, int count, int64_t lane, const vf *acc, int vectors) {
+static __attribute__((noinline)) void finishTile(const CKConvolution *c, float *const *targets, int count, int64_t lane, const vf *acc,
+                                                 int vectors) {
     for (int v = 0; v < vectors; v++, lane += WIDTH) {
         vf bias = c->bias ? load(c->bias + lane) : splat(0);
         vf scale = c->scale ? load(c->scale + lane) : splat(0), shift = c->scale ? load(c->shift + lane) : splat(0);
@@ -27,17 +28,18 @@ static __attribute__((noinline)) void finishTile(const CKConvolution *c, float *
 }
 
 /// The same where all that follows is a batch norm with swish: nothing to decide between the vectors, which then overlap.
-static __attribute__((noinline)) void finishSwish(const CKConvolution *c, float *const *targets, int count, int64_t lane, const vf *acc, int vectors) {
+static __attribute__((noinline)) void finishSwish(const CKConvolution *c, float *const *targets, int count, int64_t lane, const vf *acc,
+                                                  int vectors) {
     for (int v = 0; v < vectors; v++, lane += WIDTH) {
         const vf scale = load(c->scale + lane), shift = load(c->shift + lane);
-        if (c->streams) for (int i = 0; i < count; i++) stream(targets[i] + lane, activated(vfma(acc[i * vectors + v], scale, shift), CK_SWISH));
-        else for (int i = 0; i < count; i++) store(targets[i] + lane, activated(vfma(acc[i * vectors + v], scale, shift), CK_SWISH));
+        if (c->streams)
+            for (int i = 0; i < count; i++) stream(targets[i] + lane, activated(vfma(acc[i * vectors + v], scale, shift), CK_SWISH));
+        else
+            for (int i = 0; i < count; i++) store(targets[i] + lane, activated(vfma(acc[i * vectors + v], scale, shift), CK_SWISH));
     }
 }
 
-INLINE int isSwish(const CKConvolution *c) {
-    return c->scale && !c->bias && !c->accumulate && c->activation == CK_SWISH && !c->residual;
-}
+INLINE int isSwish(const CKConvolution *c) { return c->scale && !c->bias && !c->accumulate && c->activation == CK_SWISH && !c->residual; }
 
 /// Whether all that follows the chain is a batch norm without an exponential function, with or without a residual.
 INLINE int isAffine(const CKConvolution *c) {
@@ -53,8 +55,9 @@ INLINE int isAffine(const CKConvolution *c) {
     if (c->activation == CK_RELU) UNROLL for (int i = 0; i < POINTS * N; i++) acc[i] = activated(acc[i], CK_RELU); \
     if (c->residual) { \
         const int64_t there = c->residual - c->output; \
-        UNROLL for (int i = 0; i < POINTS; i++) \
+        UNROLL for (int i = 0; i < POINTS; i++) { \
             UNROLL for (int v = 0; v < N; v++) acc[i * N + v] = acc[i * N + v] + load(targets[i] + there + lane + v * WIDTH); \
+        } \
         if (c->residualActivation == CK_RELU) UNROLL for (int i = 0; i < POINTS * N; i++) acc[i] = activated(acc[i], CK_RELU); \
     }
 
@@ -62,8 +65,9 @@ INLINE int isAffine(const CKConvolution *c) {
 INLINE int isSum(const CKConvolution *c) { return c->accumulate && !c->bias && !c->scale && !c->residual; }
 
 #define FINISH_SUM(POINTS, N) \
-    UNROLL for (int i = 0; i < POINTS; i++) \
-        UNROLL for (int v = 0; v < N; v++) acc[i * N + v] = load(targets[i] + lane + v * WIDTH) + acc[i * N + v];
+    UNROLL for (int i = 0; i < POINTS; i++) { \
+        UNROLL for (int v = 0; v < N; v++) acc[i * N + v] = load(targets[i] + lane + v * WIDTH) + acc[i * N + v]; \
+    }
 
 /// Asks for what the end of a tile adds to its sums, before they begin.
 INLINE void prefetchAddends(const CKConvolution *c, float *const *targets, int count, int32_t panel, const int panels) {
@@ -77,14 +81,19 @@ INLINE void prefetchAddends(const CKConvolution *c, float *const *targets, int c
 #define WRITE_TILE(POINTS, N) \
     int64_t lane = (int64_t)panel * CK_PANEL; \
     if (count == POINTS && (!c->hasEpilogue || isAffine(c) || isSum(c))) { \
-        if (c->accumulate) { FINISH_SUM(POINTS, N) } \
-        else if (c->hasEpilogue) { FINISH_AFFINE(POINTS, N) } \
+        if (c->accumulate) { \
+            FINISH_SUM(POINTS, N) \
+        } else if (c->hasEpilogue) { \
+            FINISH_AFFINE(POINTS, N) \
+        } \
         if (c->streams) { \
-            UNROLL for (int i = 0; i < POINTS; i++) \
+            UNROLL for (int i = 0; i < POINTS; i++) { \
                 UNROLL for (int v = 0; v < N; v++) stream(targets[i] + lane + v * WIDTH, acc[i * N + v]); \
+            } \
         } else { \
-            UNROLL for (int i = 0; i < POINTS; i++) \
+            UNROLL for (int i = 0; i < POINTS; i++) { \
                 UNROLL for (int v = 0; v < N; v++) store(targets[i] + lane + v * WIDTH, acc[i * N + v]); \
+            } \
         } \
     } else { \
         vf finished[POINTS * N]; \
@@ -95,31 +104,33 @@ INLINE void prefetchAddends(const CKConvolution *c, float *const *targets, int c
 
 /// `ahead` is asked for on the way, `pace` floats with each input channel: memory gives them while the sums go on.
 #define DENSE_TILE(NAME, PANELS) \
-static void NAME(const CKConvolution *c, const float *const *rows, float *const *targets, int count, int32_t panel, const float *ahead, int64_t pace) { \
-    enum { N = PANELS * VECTORS }; \
-    prefetchAddends(c, targets, count, panel, PANELS); \
-    vf acc[ROWS * N]; \
-    UNROLL for (int i = 0; i < ROWS * N; i++) acc[i] = splat(0); \
-    const int64_t block = (int64_t)(panel / c->panelsPerBlock) * c->channels; \
-    const float *panelWeights = c->weights + panel * c->panelStride; \
-    const int64_t channels = c->channels, panelStride = c->panelStride; \
-    for (int32_t t = 0; t < c->tapCount; t++) { \
-        const float *w = panelWeights + c->taps[t].weights; \
-        const float *row[ROWS]; \
-        UNROLL for (int i = 0; i < ROWS; i++) row[i] = rows[t * ROWS + i] + block; \
-        for (int64_t k = 0; k < channels; k++) { \
-            __builtin_prefetch(ahead + k * pace); \
-            vf b[N]; \
-            UNROLL for (int p = 0; p < PANELS; p++) \
-                UNROLL for (int v = 0; v < VECTORS; v++) b[p * VECTORS + v] = load(w + p * panelStride + k * CK_PANEL + v * WIDTH); \
-            UNROLL for (int i = 0; i < ROWS; i++) { \
-                vf a = splat(row[i][k]); \
-                UNROLL for (int v = 0; v < N; v++) acc[i * N + v] = vfma(a, b[v], acc[i * N + v]); \
+    static void NAME(const CKConvolution *c, const float *const *rows, float *const *targets, int count, int32_t panel, \
+                     const float *ahead, int64_t pace) { \
+        enum { N = PANELS * VECTORS }; \
+        prefetchAddends(c, targets, count, panel, PANELS); \
+        vf acc[ROWS * N]; \
+        UNROLL for (int i = 0; i < ROWS * N; i++) acc[i] = splat(0); \
+        const int64_t block = (int64_t)(panel / c->panelsPerBlock) * c->channels; \
+        const float *panelWeights = c->weights + panel * c->panelStride; \
+        const int64_t channels = c->channels, panelStride = c->panelStride; \
+        for (int32_t t = 0; t < c->tapCount; t++) { \
+            const float *w = panelWeights + c->taps[t].weights; \
+            const float *row[ROWS]; \
+            UNROLL for (int i = 0; i < ROWS; i++) row[i] = rows[t * ROWS + i] + block; \
+            for (int64_t k = 0; k < channels; k++) { \
+                __builtin_prefetch(ahead + k * pace); \
+                vf b[N]; \
+                UNROLL for (int p = 0; p < PANELS; p++) { \
+                    UNROLL for (int v = 0; v < VECTORS; v++) b[p * VECTORS + v] = load(w + p * panelStride + k * CK_PANEL + v * WIDTH); \
+                } \
+                UNROLL for (int i = 0; i < ROWS; i++) { \
+                    vf a = splat(row[i][k]); \
+                    UNROLL for (int v = 0; v < N; v++) acc[i * N + v] = vfma(a, b[v], acc[i * N + v]); \
+                } \
             } \
         } \
-    } \
-    WRITE_TILE(ROWS, N) \
-}
+        WRITE_TILE(ROWS, N) \
+    }
 
 DENSE_TILE(denseTile1, 1)
 #if PAIR == 2
@@ -133,12 +144,14 @@ DENSE_TILE(denseTile2, 2)
 // these are neighbours, so one load serves all of them. Weights are packed as [tap][G inputs][16 outputs].
 
 #if WIDTH == 16
-#define IN_GROUP(x, v, G, J) __builtin_shufflevector(load(x), load(x), 0 / G * G + J, 1 / G * G + J, 2 / G * G + J, 3 / G * G + J, 4 / G * G + J, \
-    5 / G * G + J, 6 / G * G + J, 7 / G * G + J, 8 / G * G + J, 9 / G * G + J, 10 / G * G + J, 11 / G * G + J, 12 / G * G + J, 13 / G * G + J, \
-    14 / G * G + J, 15 / G * G + J)
+#define IN_GROUP(x, v, G, J) \
+    __builtin_shufflevector(load(x), load(x), 0 / G * G + J, 1 / G * G + J, 2 / G * G + J, 3 / G * G + J, 4 / G * G + J, 5 / G * G + J, \
+                            6 / G * G + J, 7 / G * G + J, 8 / G * G + J, 9 / G * G + J, 10 / G * G + J, 11 / G * G + J, 12 / G * G + J, \
+                            13 / G * G + J, 14 / G * G + J, 15 / G * G + J)
 #elif WIDTH == 8
-#define IN_GROUP(x, v, G, J) __builtin_shufflevector(load((x) + v * WIDTH), load((x) + v * WIDTH), 0 / G * G + J, 1 / G * G + J, 2 / G * G + J, \
-    3 / G * G + J, 4 / G * G + J, 5 / G * G + J, 6 / G * G + J, 7 / G * G + J)
+#define IN_GROUP(x, v, G, J) \
+    __builtin_shufflevector(load((x) + v * WIDTH), load((x) + v * WIDTH), 0 / G * G + J, 1 / G * G + J, 2 / G * G + J, 3 / G * G + J, \
+                            4 / G * G + J, 5 / G * G + J, 6 / G * G + J, 7 / G * G + J)
 #else
 #define IN_GROUP(x, v, G, J) (x)[v / G * G + J]
 #endif
@@ -149,26 +162,27 @@ DENSE_TILE(denseTile2, 2)
 enum { STRIP = ROWS % 6 ? ROWS : 6 };  // rows whose chains take turns, so that none waits for itself
 
 #define GROUP_STEP(G, J) \
-    UNROLL for (int i = 0; i < STRIP; i++) \
-        sums[i] = vfma(IN_GROUP(x[i], v, G, J), load(w + J * CK_PANEL + v * WIDTH), sums[i]);
+    UNROLL for (int i = 0; i < STRIP; i++) sums[i] = vfma(IN_GROUP(x[i], v, G, J), load(w + J * CK_PANEL + v * WIDTH), sums[i]);
 
 #define GROUP_TILE(NAME, G, EACH) \
-static void NAME(const CKConvolution *c, const float *packed, const float *const *rows, float *const *targets, int count, int32_t panel) { \
-    vf acc[ROWS * VECTORS]; \
-    UNROLL for (int v = 0; v < VECTORS; v++) \
-        UNROLL for (int strip = 0; strip < ROWS; strip += STRIP) { \
-            vf sums[STRIP]; \
-            UNROLL for (int i = 0; i < STRIP; i++) sums[i] = splat(0); \
-            for (int32_t t = 0; t < c->tapCount; t++) { \
-                const float *w = packed + t * G * CK_PANEL; \
-                const float *x[STRIP]; \
-                UNROLL for (int i = 0; i < STRIP; i++) x[i] = rows[t * ROWS + strip + i] + (int64_t)panel * CK_PANEL; \
-                EACH(GROUP_STEP, G) \
+    static void NAME(const CKConvolution *c, const float *packed, const float *const *rows, float *const *targets, int count, \
+                     int32_t panel) { \
+        vf acc[ROWS * VECTORS]; \
+        UNROLL for (int v = 0; v < VECTORS; v++) { \
+            UNROLL for (int strip = 0; strip < ROWS; strip += STRIP) { \
+                vf sums[STRIP]; \
+                UNROLL for (int i = 0; i < STRIP; i++) sums[i] = splat(0); \
+                for (int32_t t = 0; t < c->tapCount; t++) { \
+                    const float *w = packed + t * G * CK_PANEL; \
+                    const float *x[STRIP]; \
+                    UNROLL for (int i = 0; i < STRIP; i++) x[i] = rows[t * ROWS + strip + i] + (int64_t)panel * CK_PANEL; \
+                    EACH(GROUP_STEP, G) \
+                } \
+                UNROLL for (int i = 0; i < STRIP; i++) acc[(strip + i) * VECTORS + v] = sums[i]; \
             } \
-            UNROLL for (int i = 0; i < STRIP; i++) acc[(strip + i) * VECTORS + v] = sums[i]; \
         } \
-    WRITE_TILE(ROWS, VECTORS) \
-}
+        WRITE_TILE(ROWS, VECTORS) \
+    }
 
 GROUP_TILE(groupTile4, 4, EACH_OF_4)
 GROUP_TILE(groupTile8, 8, EACH_OF_8)
@@ -216,8 +230,8 @@ INLINE Point pointOf(const CKConvolution *c, int64_t pixel) {
 /// Where the tile of the next `count` points reads and writes; points past the end read zeros and are not written.
 static void tileAddresses(const CKConvolution *c, const Reach *r, Point *next, int count, const float **rows, float **targets) {
     Point at = *next;
-    const int isPoint = c->tapCount == 1 && c->taps[0].row == 0 && c->taps[0].column == 0 && (c->gridHeight - 1) * c->step < c->inputHeight
-        && (c->gridWidth - 1) * c->step < c->inputWidth;
+    const int isPoint = c->tapCount == 1 && c->taps[0].row == 0 && c->taps[0].column == 0 &&
+                        (c->gridHeight - 1) * c->step < c->inputHeight && (c->gridWidth - 1) * c->step < c->inputWidth;
     for (int i = 0; i < count;) {
         // The points up to the end of the row.
         const int end = c->gridWidth - at.b < count - i ? i + c->gridWidth - at.b : count;
@@ -243,7 +257,10 @@ static void tileAddresses(const CKConvolution *c, const Reach *r, Point *next, i
         }
         if (at.b == c->gridWidth) {
             at.b = 0;
-            if (++at.a == c->gridHeight) { at.a = 0; at.image++; }
+            if (++at.a == c->gridHeight) {
+                at.a = 0;
+                at.image++;
+            }
         }
     }
     *next = at;
@@ -258,7 +275,8 @@ static void prefetchPiece(const CKConvolution *c, const Reach *r, int64_t pixel,
     const int64_t row = pixel % grid / c->gridWidth * c->step + r->bottom, column = pixel % grid % c->gridWidth * c->step + r->right;
     const int64_t piece = ROWS * c->step * CK_PANEL;
     if (row < c->inputHeight)
-        prefetch(c->input + pixel / grid * c->inputImageStride + row * c->inputRowStride + column * c->inputPixelStride + panel * piece, piece);
+        prefetch(c->input + pixel / grid * c->inputImageStride + row * c->inputRowStride + column * c->inputPixelStride + panel * piece,
+                 piece);
 }
 
 enum { PAGE = 1024, MOST_SPREAD = 2 * PAGE };  // floats
@@ -314,7 +332,8 @@ static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, 
             int width = PAIR == 2 && left >= 2 && inBlock >= 2 ? 2 : 1;
             for (int tile = 0; tile < tiles; tile++) {
                 if (c->group) prefetchPiece(c, &r, first + together * ROWS, panel);
-                if (c->group) (c->group == 4 ? groupTile4 : groupTile8)(c, packed[panel - panel0], rows[tile], targets[tile], counts[tile], panel);
+                if (c->group)
+                    (c->group == 4 ? groupTile4 : groupTile8)(c, packed[panel - panel0], rows[tile], targets[tile], counts[tile], panel);
                 else (width == PAIR ? WIDE_TILE : denseTile1)(c, rows[tile], targets[tile], counts[tile], panel, ahead, pace);
                 ahead += piece;
             }

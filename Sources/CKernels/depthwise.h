@@ -11,7 +11,8 @@ typedef struct {
 } Patch;
 
 /// One row of a tile and one panel; `side` is the number of taps in a kernel row, and a constant once inlined, as `step` is.
-INLINE void depthwiseRow(const CKConvolution *c, const Patch *patch, int row, float *const *targets, int count, int32_t panel, const int side, const int step) {
+INLINE void depthwiseRow(const CKConvolution *c, const Patch *patch, int row, float *const *targets, int count, int32_t panel,
+                         const int side, const int step) {
     const float *weights = c->weights + panel * c->panelStride;
     const int height = c->tapCount / side;
     vf acc[COLUMNS * VECTORS];
@@ -36,10 +37,12 @@ INLINE void depthwiseRow(const CKConvolution *c, const Patch *patch, int row, fl
 typedef void (*DepthwiseRow)(const CKConvolution *, const Patch *, int, float *const *, int, int32_t);
 
 #define DEPTHWISE_ROW(SIDE, STEP) \
-static void depthwiseRow##SIDE##STEP(const CKConvolution *c, const Patch *patch, int row, float *const *targets, int count, int32_t panel) { \
-    depthwiseRow(c, patch, row, targets, count, panel, SIDE, STEP); \
-}
+    static void depthwiseRow##SIDE##STEP(const CKConvolution *c, const Patch *patch, int row, float *const *targets, int count, \
+                                         int32_t panel) { \
+        depthwiseRow(c, patch, row, targets, count, panel, SIDE, STEP); \
+    }
 
+// clang-format off
 DEPTHWISE_ROW(1, 1) DEPTHWISE_ROW(2, 1) DEPTHWISE_ROW(3, 1) DEPTHWISE_ROW(4, 1) DEPTHWISE_ROW(5, 1)
 DEPTHWISE_ROW(1, 2) DEPTHWISE_ROW(2, 2) DEPTHWISE_ROW(3, 2) DEPTHWISE_ROW(4, 2) DEPTHWISE_ROW(5, 2)
 
@@ -47,9 +50,11 @@ static const DepthwiseRow depthwiseRows[MOST_STEP][MOST_SIDE] = {
     {depthwiseRow11, depthwiseRow21, depthwiseRow31, depthwiseRow41, depthwiseRow51},
     {depthwiseRow12, depthwiseRow22, depthwiseRow32, depthwiseRow42, depthwiseRow52},
 };
+// clang-format on
 
 /// The grid points (a, b) to (a + height, b + width) of an image, all of these panels.
-static void depthwiseTile(const CKConvolution *c, int64_t image, int32_t a, int32_t b, int height, int width, int side, int32_t panel0, int32_t panel1) {
+static void depthwiseTile(const CKConvolution *c, int64_t image, int32_t a, int32_t b, int height, int width, int side, int32_t panel0,
+                          int32_t panel1) {
     const int step = c->step, kernelHeight = c->tapCount / side;
     const float *input = c->input + image * c->inputImageStride;
     const int32_t top = a * step + (c->tapCount ? c->taps[0].row : 0), left = b * step + (c->tapCount ? c->taps[0].column : 0);
@@ -60,7 +65,8 @@ static void depthwiseTile(const CKConvolution *c, int64_t image, int32_t a, int3
     for (int r = 0; r < (height - 1) * step + kernelHeight; r++) {
         const int isInside = top + r >= 0 && top + r < c->inputHeight;
         const float *row = input + (top + r) * c->inputRowStride + left * c->inputPixelStride;
-        for (int j = 0; j < columns; j++) patch.pixels[r][j] = isInside && j >= before && j < after ? row + j * c->inputPixelStride : c->zeros;
+        for (int j = 0; j < columns; j++)
+            patch.pixels[r][j] = isInside && j >= before && j < after ? row + j * c->inputPixelStride : c->zeros;
     }
     float *targets[TALL][COLUMNS];
     for (int row = 0; row < height; row++)

@@ -6,6 +6,7 @@
 // Sums over pixels keep as many channels in registers as fit, so that a pixel's memory is read in one go.
 enum { RUN = WIDTH == 16 ? 4 : 2 };
 
+// clang-format off
 /// Calls CALL with N = RUN for runs of RUN vectors and for single ones at the end.
 #define FOR_RUNS(lane0, lane1, CALL) \
     for (int64_t lane = lane0; lane < (lane1);) { \
@@ -17,12 +18,13 @@ enum { RUN = WIDTH == 16 ? 4 : 2 };
 /// about in order.
 INLINE int64_t chunkPixels(int64_t stride) { return stride >= 8192 ? 1 : 8192 / stride; }
 
-/// Calls CALL for chunks [start, start + count) of the pixels.
-#define FOR_CHUNKS(pixels, stride, CALL) \
+/// Calls CALL for chunks [start, start + count) of the pixels, in each for runs of the lanes.
+#define FOR_CHUNKS(pixels, stride, lane0, lane1, CALL) \
     for (int64_t start = 0, size = chunkPixels(stride); start < (pixels); start += size) { \
         const int64_t count = (pixels) - start < size ? (pixels) - start : size; \
-        CALL; \
+        FOR_RUNS(lane0, lane1, CALL) \
     }
+// clang-format on
 
 INLINE void beginSums(vd *s, const double *from, int fresh, const int n) {
     UNROLL for (int v = 0; v < n; v++) s[v] = fresh ? widen(splat(0)) : loadDouble(from + v * WIDTH);
@@ -32,12 +34,13 @@ INLINE void channelSumsRun(const float *x, int64_t pixels, int64_t stride, doubl
     vd s[RUN], q[RUN];
     beginSums(s, sum, fresh, n);
     beginSums(q, squares, fresh, n);
-    for (int64_t p = 0; p < pixels; p++, x += stride)
+    for (int64_t p = 0; p < pixels; p++, x += stride) {
         UNROLL for (int v = 0; v < n; v++) {
             vd value = widen(load(x + v * WIDTH));
             s[v] = s[v] + value;
             q[v] = q[v] + value * value;
         }
+    }
     UNROLL for (int v = 0; v < n; v++) {
         storeDouble(sum + v * WIDTH, s[v]);
         storeDouble(squares + v * WIDTH, q[v]);
@@ -45,19 +48,21 @@ INLINE void channelSumsRun(const float *x, int64_t pixels, int64_t stride, doubl
 }
 
 static void channelSums(const float *x, int64_t pixels, int64_t stride, int64_t lane0, int64_t lane1, double *sum, double *squares) {
-    FOR_CHUNKS(pixels, stride,
-        FOR_RUNS(lane0, lane1, channelSumsRun(x + start * stride + lane, count, stride, sum + lane, squares + lane, start == 0, N)))
+    FOR_CHUNKS(pixels, stride, lane0, lane1,
+               channelSumsRun(x + start * stride + lane, count, stride, sum + lane, squares + lane, start == 0, N))
 }
 
 // Fusions: KIND is the activation, or NO_NORM where x is taken as it is; both are constants once inlined.
 
 enum { NO_NORM = -1 };
 
+// clang-format off
 #define BY_KIND(f, CALL) \
     if (!(f)->scale) { enum { KIND = NO_NORM }; CALL; } \
     else if ((f)->activation == CK_RELU) { enum { KIND = CK_RELU }; CALL; } \
     else if ((f)->activation == CK_SWISH) { enum { KIND = CK_SWISH }; CALL; } \
     else { enum { KIND = CK_IDENTITY }; CALL; }
+// clang-format on
 
 /// The parts of [pixel0, pixel1) that lie in one image, one after the other.
 #define FOR_IMAGES(f, pixel0, pixel1, CALL) \
@@ -93,23 +98,25 @@ static void fuse(const CKFusion *f, int64_t pixel0, int64_t pixel1) {
     if (f->streams) endStreams();
 }
 
-INLINE void averageRun(const CKFusion *f, const float *x, int64_t pixels, int64_t lane, double *sums, int fresh, const int kind, const int n) {
+INLINE void averageRun(const CKFusion *f, const float *x, int64_t pixels, int64_t lane, double *sums, int fresh, const int kind,
+                       const int n) {
     vd sum[RUN];
     beginSums(sum, sums, fresh, n);
-    for (int64_t p = 0; p < pixels; p++, x += f->stride)
+    for (int64_t p = 0; p < pixels; p++, x += f->stride) {
         UNROLL for (int v = 0; v < n; v++) {
             vf value = normalised(f, load(x + v * WIDTH), lane + v * WIDTH, kind);
             if (kind > CK_IDENTITY) value = activated(value, kind);
             sum[v] = sum[v] + widen(value);
         }
+    }
     UNROLL for (int v = 0; v < n; v++) storeDouble(sums + v * WIDTH, sum[v]);
 }
 
 static void averageSums(const CKFusion *f, int64_t pixel0, int64_t pixel1, int64_t lane0, int64_t lane1, double *sums) {
     const float *x = f->x + pixel0 * f->stride;
     const int begins = pixel0 % f->pixels == 0;
-    BY_KIND(f, FOR_CHUNKS(pixel1 - pixel0, f->stride,
-        FOR_RUNS(lane0, lane1, averageRun(f, x + start * f->stride + lane, count, lane, sums + lane, begins && start == 0, KIND, N))))
+    BY_KIND(f, FOR_CHUNKS(pixel1 - pixel0, f->stride, lane0, lane1,
+                          averageRun(f, x + start * f->stride + lane, count, lane, sums + lane, begins && start == 0, KIND, N)))
 }
 
 /// The gradient of y, multiplied with outer's derivative where that is still to be done.
@@ -122,42 +129,46 @@ INLINE vf maskedGradient(const CKFusion *f, int64_t at) {
     return dy;
 }
 
-INLINE void factorGradientRun(const CKFusion *f, int64_t at, int64_t pixels, int64_t lane, vf gain, double *sums, int fresh, const int kind, const int n) {
+INLINE void factorGradientRun(const CKFusion *f, int64_t at, int64_t pixels, int64_t lane, vf gain, double *sums, int fresh, const int kind,
+                              const int n) {
     vd sum[RUN];
     beginSums(sum, sums, fresh, n);
-    for (int64_t p = 0; p < pixels; p++, at += f->stride)
+    for (int64_t p = 0; p < pixels; p++, at += f->stride) {
         UNROLL for (int v = 0; v < n; v++) {
             vf value = normalised(f, load(f->x + at + v * WIDTH), lane + v * WIDTH, kind);
             if (kind > CK_IDENTITY) value = activated(value, kind);
             sum[v] = sum[v] + widen(value * (maskedGradient(f, at + v * WIDTH) * gain));
         }
+    }
     UNROLL for (int v = 0; v < n; v++) storeDouble(sums + v * WIDTH, sum[v]);
 }
 
 static void factorGradient(const CKFusion *f, int64_t image, int64_t lane0, int64_t lane1, double *sums, float *gradient) {
     const vf gain = splat(f->gains ? f->gains[image] : 1.0f);
     const int64_t first = image * f->pixels;
-    BY_KIND(f, FOR_CHUNKS(f->pixels, f->stride,
-        FOR_RUNS(lane0, lane1, factorGradientRun(f, (first + start) * f->stride + lane, count, lane, gain, sums + lane, start == 0, KIND, N))))
+    BY_KIND(f, FOR_CHUNKS(f->pixels, f->stride, lane0, lane1,
+                          factorGradientRun(f, (first + start) * f->stride + lane, count, lane, gain, sums + lane, start == 0, KIND, N)))
     for (int64_t lane = lane0; lane < lane1; lane += WIDTH) store(gradient + lane, narrow(loadDouble(sums + lane)));
 }
 
 /// The gradient before the activation, of the value x at one place.
-INLINE vf innerGradient(const CKFusion *f, vf x, int64_t at, int64_t lane, vf gain, const float *factors, const float *share, const int kind) {
+INLINE vf innerGradient(const CKFusion *f, vf x, int64_t at, int64_t lane, vf gain, const float *factors, const float *share,
+                        const int kind) {
     vf d = maskedGradient(f, at) * gain;
     if (factors) d = d * load(factors + lane);
     if (share) d = d + load(share + lane);
     return kind > CK_IDENTITY ? activationGradient(normalised(f, x, lane, kind), d, kind) : d;
 }
 
-INLINE void fusionSumsRun(const CKFusion *f, int64_t image, int64_t at, int64_t pixels, int64_t lane, double *sum, double *products, int fresh, const int kind, const int n) {
+INLINE void fusionSumsRun(const CKFusion *f, int64_t image, int64_t at, int64_t pixels, int64_t lane, double *sum, double *products,
+                          int fresh, const int kind, const int n) {
     vd s[RUN], q[RUN];
     beginSums(s, sum, fresh, n);
     beginSums(q, products, fresh, n);
     const vf gain = splat(f->gains ? f->gains[image] : 1.0f);
     const float *factors = f->factors ? f->factors + image * f->stride : NULL;
     const float *share = f->share ? f->share + image * f->stride : NULL;
-    for (int64_t p = 0; p < pixels; p++, at += f->stride)
+    for (int64_t p = 0; p < pixels; p++, at += f->stride) {
         UNROLL for (int v = 0; v < n; v++) {
             const int64_t here = lane + v * WIDTH;
             vf x = load(f->x + at + v * WIDTH);
@@ -166,6 +177,7 @@ INLINE void fusionSumsRun(const CKFusion *f, int64_t image, int64_t at, int64_t 
             s[v] = s[v] + widen(dz);
             q[v] = q[v] + widen(dz * (x - load(f->mean + here)));
         }
+    }
     UNROLL for (int v = 0; v < n; v++) {
         storeDouble(sum + v * WIDTH, s[v]);
         storeDouble(products + v * WIDTH, q[v]);
@@ -175,15 +187,13 @@ INLINE void fusionSumsRun(const CKFusion *f, int64_t image, int64_t at, int64_t 
 static void fusionSums(const CKFusion *f, int64_t image0, int64_t image1, int64_t lane0, int64_t lane1, double *sum, double *products) {
     for (int64_t image = image0; image < image1; image++) {
         const int64_t first = image * f->pixels;
-        BY_KIND(f, FOR_CHUNKS(f->pixels, f->stride,
-            FOR_RUNS(lane0, lane1, fusionSumsRun(f, image, (first + start) * f->stride + lane, count, lane, sum + lane, products + lane,
-                                                 image == image0 && start == 0, KIND, N))))
+        BY_KIND(f, FOR_CHUNKS(f->pixels, f->stride, lane0, lane1,
+                              fusionSumsRun(f, image, (first + start) * f->stride + lane, count, lane, sum + lane, products + lane,
+                                            image == image0 && start == 0, KIND, N)))
     }
 }
 
-INLINE void put(float *target, vf value, int32_t accumulate) {
-    store(target, accumulate ? load(target) + value : value);
-}
+INLINE void put(float *target, vf value, int32_t accumulate) { store(target, accumulate ? load(target) + value : value); }
 
 INLINE void fusionGradientImage(const CKFusion *f, int64_t image, int64_t first, int64_t last, const int kind) {
     const vf gain = splat(f->gains ? f->gains[image] : 1.0f);
@@ -244,7 +254,8 @@ static void maxPool(const CKPooling *pool, const float *x, float *y, uint8_t *wi
 }
 
 /// Each input pixel gathers from the windows that it won, in the order of the output.
-static void maxPoolGradient(const CKPooling *pool, const float *dy, const uint8_t *winner, float *dx, int32_t row0, int32_t row1, int32_t accumulate) {
+static void maxPoolGradient(const CKPooling *pool, const float *dy, const uint8_t *winner, float *dx, int32_t row0, int32_t row1,
+                            int32_t accumulate) {
     const int64_t stride = pool->pixelStride;
     for (int32_t row = row0; row < row1; row++)
         for (int32_t column = 0; column < pool->inputWidth; column++)
@@ -288,7 +299,8 @@ static void transposeSquare(const float *square, float *out) {
         }
 }
 
-static void transposeWeights(const float *weights, int64_t panelStride, int32_t taps, int32_t inputs, int32_t outputs, int32_t panel, float *out) {
+static void transposeWeights(const float *weights, int64_t panelStride, int32_t taps, int32_t inputs, int32_t outputs, int32_t panel,
+                             float *out) {
     int32_t lanes = inputs - panel * CK_PANEL < CK_PANEL ? inputs - panel * CK_PANEL : CK_PANEL;
     for (int32_t t = 0; t < taps; t++)
         for (int32_t first = 0; first < outputs; first += CK_PANEL) {

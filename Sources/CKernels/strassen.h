@@ -6,54 +6,60 @@
 enum { AHEAD = 32 * CK_PANEL };  // floats of weights that are asked for in advance
 
 /// Keeps what a tile holds.
-#define COPY(TO, FROM) UNROLL for (int i = 0; i < SIZE; i++) (TO)[i] = (FROM)[i];
+#define COPY(TO, FROM) UNROLL for (int i = 0; i < SIZE; i++) TO[i] = FROM[i];
 
 /// Stores a tile for the first or second pixels of its pairs.
-#define WRITE_HALF(N, PIXEL) { float *const *targets = pairTargets[PIXEL]; const int count = counts[PIXEL]; WRITE_TILE(ROWS, N) }
+#define WRITE_HALF(N, PIXEL) \
+    { \
+        float *const *targets = pairTargets[PIXEL]; \
+        const int count = counts[PIXEL]; \
+        WRITE_TILE(ROWS, N) \
+    }
 
 // ROWS pairs of pixels x up to PAIR panels of each half. The products follow each other in the registers, each starting from what
 // its sum holds already; `x` has their left sides, PRODUCTS rows of `pieceStride` for each pair. With each product, the next `piece`
 // floats of `ahead` are asked for.
 #define STRASSEN_TILE(NAME, PANELS) \
-static void NAME(const CKConvolution *c, const float *x, int64_t pieceStride, float *const (*pairTargets)[ROWS], const int *counts, int32_t panel, const float *ahead, int64_t piece) { \
-    enum { N = PANELS * VECTORS, SIZE = ROWS * N }; \
-    const int64_t half = c->channels / 2, rowStride = PRODUCTS * pieceStride, panelStride = c->panelStride; \
-    const float *w = c->weights + panel * panelStride; \
-    for (int pixel = 0; pixel < 2; pixel++) { \
-        prefetchAddends(c, pairTargets[pixel], counts[pixel], panel, PANELS); \
-        prefetchAddends(c, pairTargets[pixel], counts[pixel], panel + c->panelsPerBlock / 2, PANELS); \
-    } \
-    vf acc[SIZE], first[SIZE], second[SIZE], third[SIZE]; \
-    UNROLL for (int i = 0; i < SIZE; i++) acc[i] = splat(0); \
-    for (int product = 0; product < PRODUCTS; product++, w += half * CK_PANEL, ahead += piece) { \
-        prefetch(ahead, piece); \
-        const float *a = x + product * pieceStride; \
-        for (int64_t k = 0; k < half; k++, a++) { \
-            vf b[N]; \
-            UNROLL for (int p = 0; p < PANELS; p++) { \
-                const float *wk = w + p * panelStride + k * CK_PANEL; \
-                __builtin_prefetch(wk + AHEAD); \
-                UNROLL for (int v = 0; v < VECTORS; v++) b[p * VECTORS + v] = load(wk + v * WIDTH); \
+    static void NAME(const CKConvolution *c, const float *x, int64_t pieceStride, float *const(*pairTargets)[ROWS], const int *counts, \
+                     int32_t panel, const float *ahead, int64_t piece) { \
+        enum { N = PANELS * VECTORS, SIZE = ROWS * N }; \
+        const int64_t half = c->channels / 2, rowStride = PRODUCTS * pieceStride, panelStride = c->panelStride; \
+        const float *w = c->weights + panel * panelStride; \
+        for (int pixel = 0; pixel < 2; pixel++) { \
+            prefetchAddends(c, pairTargets[pixel], counts[pixel], panel, PANELS); \
+            prefetchAddends(c, pairTargets[pixel], counts[pixel], panel + c->panelsPerBlock / 2, PANELS); \
+        } \
+        vf acc[SIZE], first[SIZE], second[SIZE], third[SIZE]; \
+        UNROLL for (int i = 0; i < SIZE; i++) acc[i] = splat(0); \
+        for (int product = 0; product < PRODUCTS; product++, w += half * CK_PANEL, ahead += piece) { \
+            prefetch(ahead, piece); \
+            const float *a = x + product * pieceStride; \
+            for (int64_t k = 0; k < half; k++, a++) { \
+                vf b[N]; \
+                UNROLL for (int p = 0; p < PANELS; p++) { \
+                    const float *wk = w + p * panelStride + k * CK_PANEL; \
+                    __builtin_prefetch(wk + AHEAD); \
+                    UNROLL for (int v = 0; v < VECTORS; v++) b[p * VECTORS + v] = load(wk + v * WIDTH); \
+                } \
+                UNROLL for (int i = 0; i < ROWS; i++) { \
+                    vf value = splat(a[i * rowStride]); \
+                    UNROLL for (int v = 0; v < N; v++) acc[i * N + v] = vfma(value, b[v], acc[i * N + v]); \
+                } \
             } \
-            UNROLL for (int i = 0; i < ROWS; i++) { \
-                vf value = splat(a[i * rowStride]); \
-                UNROLL for (int v = 0; v < N; v++) acc[i * N + v] = vfma(value, b[v], acc[i * N + v]); \
+            switch (product) { \
+                case 0: COPY(first, acc) break; \
+                case 1: COPY(second, acc) break; \
+                case 2: COPY(third, acc) break; \
+                case 3: WRITE_HALF(N, 1) COPY(acc, first) break; \
+                case 4: WRITE_HALF(N, 0) UNROLL for (int i = 0; i < SIZE; i++) acc[i] = splat(0); break; \
+                case 5: \
+                    UNROLL for (int i = 0; i < SIZE; i++) first[i] = second[i] + acc[i], acc[i] = third[i] + acc[i]; \
+                    panel += c->panelsPerBlock / 2; \
+                    WRITE_HALF(N, 1) COPY(acc, first) break; \
+                default: WRITE_HALF(N, 0) \
             } \
         } \
-        switch (product) { \
-            case 0: COPY(first, acc) break; \
-            case 1: COPY(second, acc) break; \
-            case 2: COPY(third, acc) break; \
-            case 3: WRITE_HALF(N, 1) COPY(acc, first) break; \
-            case 4: WRITE_HALF(N, 0) UNROLL for (int i = 0; i < SIZE; i++) acc[i] = splat(0); break; \
-            case 5: \
-                UNROLL for (int i = 0; i < SIZE; i++) first[i] = second[i] + acc[i], acc[i] = third[i] + acc[i]; \
-                panel += c->panelsPerBlock / 2; \
-                WRITE_HALF(N, 1) COPY(acc, first) break; \
-            default: WRITE_HALF(N, 0) \
-        } \
-    } \
-}
+    }
 
 STRASSEN_TILE(strassenTile1, 1)
 #if PAIR == 2
@@ -113,7 +119,8 @@ static void strassen(const CKConvolution *c, int64_t pair0, int64_t pair1, float
         const int64_t pixel = first / pairs * grid + 2 * (first % pairs);
         const float *ahead = c->next ? c->next + pixel * c->inputPixelStride : c->input + (pixel + 2 * ROWS) * c->inputPixelStride;
         for (int32_t panel = 0; panel < panels; panel += PAIR, ahead += PRODUCTS * piece)
-            (panels - panel >= 2 ? strassenTile2 : strassenTile1)(c, workspace, pieceStride, (float *const (*)[ROWS])targets, counts, panel, ahead, piece);
+            (panels - panel >= 2 ? strassenTile2 : strassenTile1)(c, workspace, pieceStride, (float *const(*)[ROWS])targets, counts, panel,
+                                                                  ahead, piece);
     }
     if (c->streams) endStreams();
 }

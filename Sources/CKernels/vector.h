@@ -72,8 +72,16 @@ INLINE void prefetch(const float *p, int64_t count) {
 INLINE vd loadDouble(const double *p) { return *(const vdu *)p; }
 INLINE void storeDouble(double *p, vd x) { *(vdu *)p = x; }
 
-INLINE vi bits(vf x) { vi r; memcpy(&r, &x, sizeof r); return r; }
-INLINE vf fromBits(vi x) { vf r; memcpy(&r, &x, sizeof r); return r; }
+INLINE vi bits(vf x) {
+    vi r;
+    memcpy(&r, &x, sizeof r);
+    return r;
+}
+INLINE vf fromBits(vi x) {
+    vf r;
+    memcpy(&r, &x, sizeof r);
+    return r;
+}
 /// mask ? a : b, lane by lane; a mask is all ones or all zeros.
 INLINE vf choose(vi mask, vf a, vf b) { return fromBits((mask & bits(a)) | (~mask & bits(b))); }
 

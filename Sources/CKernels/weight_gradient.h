@@ -14,7 +14,10 @@ static void pointAddresses(const CKConvolution *g, const CKTap *tap, int64_t poi
         x[i] = inside ? g->input + image * g->inputImageStride + row * g->inputRowStride + column * g->inputPixelStride : g->zeros;
         if (++b == g->gridWidth) {
             b = 0;
-            if (++a == g->gridHeight) { a = 0; image++; }
+            if (++a == g->gridHeight) {
+                a = 0;
+                image++;
+            }
         }
     }
 }
@@ -28,32 +31,39 @@ typedef struct {
 
 // A tile of CHANNELS input channels x PANELS output panels; `fresh` starts from zero instead of from what `sums` holds.
 #define GRADIENT_TILE(NAME, CHANNELS, PANELS) \
-static void NAME(const float *const *x, int64_t offset, const float *dy, int64_t dyStride, int64_t count, float *sums, int64_t panelStride, int fresh, Ahead ahead) { \
-    enum { N = PANELS * VECTORS }; \
-    vf acc[CHANNELS * N]; \
-    if (fresh) { \
-        UNROLL for (int i = 0; i < CHANNELS * N; i++) acc[i] = splat(0); \
-    } else { \
-        UNROLL for (int i = 0; i < CHANNELS; i++) \
-            UNROLL for (int p = 0; p < PANELS; p++) \
-                UNROLL for (int v = 0; v < VECTORS; v++) acc[i * N + p * VECTORS + v] = load(sums + p * panelStride + i * CK_PANEL + v * WIDTH); \
-    } \
-    const float *later = dy + (ahead.gradient ? POINTS * dyStride : 0); \
-    for (int64_t n = 0; n < count; n++) { \
-        __builtin_prefetch(ahead.input + n * ahead.count); \
-        UNROLL for (int p = 0; p < PANELS; p++) __builtin_prefetch(later + n * dyStride + p * CK_PANEL); \
-        const float *xn = x[n] + offset; \
-        vf d[N]; \
-        UNROLL for (int v = 0; v < N; v++) d[v] = load(dy + n * dyStride + v * WIDTH); \
-        UNROLL for (int i = 0; i < CHANNELS; i++) { \
-            vf a = splat(xn[i]); \
-            UNROLL for (int v = 0; v < N; v++) acc[i * N + v] = vfma(a, d[v], acc[i * N + v]); \
+    static void NAME(const float *const *x, int64_t offset, const float *dy, int64_t dyStride, int64_t count, float *sums, \
+                     int64_t panelStride, int fresh, Ahead ahead) { \
+        enum { N = PANELS * VECTORS }; \
+        vf acc[CHANNELS * N]; \
+        if (fresh) { \
+            UNROLL for (int i = 0; i < CHANNELS * N; i++) acc[i] = splat(0); \
+        } else { \
+            UNROLL for (int i = 0; i < CHANNELS; i++) { \
+                UNROLL for (int p = 0; p < PANELS; p++) { \
+                    UNROLL for (int v = 0; v < VECTORS; v++) acc[i * N + p * VECTORS + v] = \
+                        load(sums + p * panelStride + i * CK_PANEL + v * WIDTH); \
+                } \
+            } \
         } \
-    } \
-    UNROLL for (int i = 0; i < CHANNELS; i++) \
-        UNROLL for (int p = 0; p < PANELS; p++) \
-            UNROLL for (int v = 0; v < VECTORS; v++) store(sums + p * panelStride + i * CK_PANEL + v * WIDTH, acc[i * N + p * VECTORS + v]); \
-}
+        const float *later = dy + (ahead.gradient ? POINTS * dyStride : 0); \
+        for (int64_t n = 0; n < count; n++) { \
+            __builtin_prefetch(ahead.input + n * ahead.count); \
+            UNROLL for (int p = 0; p < PANELS; p++) __builtin_prefetch(later + n * dyStride + p * CK_PANEL); \
+            const float *xn = x[n] + offset; \
+            vf d[N]; \
+            UNROLL for (int v = 0; v < N; v++) d[v] = load(dy + n * dyStride + v * WIDTH); \
+            UNROLL for (int i = 0; i < CHANNELS; i++) { \
+                vf a = splat(xn[i]); \
+                UNROLL for (int v = 0; v < N; v++) acc[i * N + v] = vfma(a, d[v], acc[i * N + v]); \
+            } \
+        } \
+        UNROLL for (int i = 0; i < CHANNELS; i++) { \
+            UNROLL for (int p = 0; p < PANELS; p++) { \
+                UNROLL for (int v = 0; v < VECTORS; v++) \
+                    store(sums + p * panelStride + i * CK_PANEL + v * WIDTH, acc[i * N + p * VECTORS + v]); \
+            } \
+        } \
+    }
 
 GRADIENT_TILE(gradientTileRows1, ROWS, 1)
 #if ROWS > 1
@@ -69,18 +79,31 @@ GRADIENT_TILE(gradientTileFour2, 4, 2)
 #endif
 
 /// A tile of at most `left` channels and `width` panels; returns how many channels it took.
-static int gradientTile(const float *const *x, int64_t offset, int64_t left, const float *dy, int64_t dyStride, int64_t count, int width, float *sums, int64_t panelStride, int fresh, Ahead ahead) {
+static int gradientTile(const float *const *x, int64_t offset, int64_t left, const float *dy, int64_t dyStride, int64_t count, int width,
+                        float *sums, int64_t panelStride, int fresh, Ahead ahead) {
 #if PAIR == 2
     if (width == 2) {
-        if (left >= ROWS) { gradientTileRows2(x, offset, dy, dyStride, count, sums, panelStride, fresh, ahead); return ROWS; }
-        if (left >= 4) { gradientTileFour2(x, offset, dy, dyStride, count, sums, panelStride, fresh, ahead); return 4; }
+        if (left >= ROWS) {
+            gradientTileRows2(x, offset, dy, dyStride, count, sums, panelStride, fresh, ahead);
+            return ROWS;
+        }
+        if (left >= 4) {
+            gradientTileFour2(x, offset, dy, dyStride, count, sums, panelStride, fresh, ahead);
+            return 4;
+        }
         gradientTileOne2(x, offset, dy, dyStride, count, sums, panelStride, fresh, ahead);
         return 1;
     }
-    if (left < ROWS && left >= 4) { gradientTileFour1(x, offset, dy, dyStride, count, sums, panelStride, fresh, ahead); return 4; }
+    if (left < ROWS && left >= 4) {
+        gradientTileFour1(x, offset, dy, dyStride, count, sums, panelStride, fresh, ahead);
+        return 4;
+    }
 #endif
     (void)width;
-    if (left >= ROWS) { gradientTileRows1(x, offset, dy, dyStride, count, sums, panelStride, fresh, ahead); return ROWS; }
+    if (left >= ROWS) {
+        gradientTileRows1(x, offset, dy, dyStride, count, sums, panelStride, fresh, ahead);
+        return ROWS;
+    }
     gradientTileOne1(x, offset, dy, dyStride, count, sums, panelStride, fresh, ahead);
     return 1;
 }
@@ -91,12 +114,14 @@ INLINE int gradientWidth(const CKConvolution *g, int32_t panel, int32_t end) {
 }
 
 /// - next: a run of `nextCount` floats to ask for meanwhile, beside the output's gradient of the next points; NULL for nothing.
-static void gradientPanels(const CKConvolution *g, const float *const *x, const float *dy, int64_t count, int32_t panel, int width, float *sums, int fresh, const float *next, int64_t nextCount) {
+static void gradientPanels(const CKConvolution *g, const float *const *x, const float *dy, int64_t count, int32_t panel, int width,
+                           float *sums, int fresh, const float *next, int64_t nextCount) {
     const int64_t block = (int64_t)(panel / g->panelsPerBlock) * g->channels;
     const int64_t piece = nextCount * ROWS / g->channels;
     Ahead ahead = {.input = next ? next : dy, .count = (piece + POINTS - 1) / POINTS, .gradient = next != NULL};
     for (int64_t k = 0; k < g->channels; ahead.input += piece, ahead.gradient = 0)
-        k += gradientTile(x, block + k, g->channels - k, dy, g->outputPixelStride, count, width, sums + k * CK_PANEL, g->panelStride, fresh, ahead);
+        k += gradientTile(x, block + k, g->channels - k, dy, g->outputPixelStride, count, width, sums + k * CK_PANEL, g->panelStride, fresh,
+                          ahead);
 }
 
 /// What tiles that read narrow columns of wide pixels are the first to read of the next points: runs of which each panel asks for a
@@ -114,7 +139,8 @@ static NextPoints nextPoints(const CKConvolution *g, int64_t point, int32_t pane
     const int64_t piece = POINTS * CK_PANEL;
     const float *gradient = g->output + point * g->outputPixelStride + panel * piece;
     if (row >= g->inputHeight) return (NextPoints){.input = gradient, .gradient = gradient, .step = 1};
-    const float *input = g->input + at.image * g->inputImageStride + row * g->inputRowStride + column * g->inputPixelStride + panel * piece * g->step;
+    const float *input =
+        g->input + at.image * g->inputImageStride + row * g->inputRowStride + column * g->inputPixelStride + panel * piece * g->step;
     return (NextPoints){.input = input, .gradient = gradient, .step = g->step};
 }
 
@@ -124,7 +150,8 @@ INLINE void prefetchPoint(NextPoints next, int n) {
 }
 
 /// Depthwise: the taps' chains of one panel run side by side, up to 9 at once.
-static void depthwiseGradient(const CKConvolution *g, const float *const (*x)[POINTS], int taps, const float *dy, int count, int32_t panel, float *sums, int fresh, NextPoints next) {
+static void depthwiseGradient(const CKConvolution *g, const float *const (*x)[POINTS], int taps, const float *dy, int count, int32_t panel,
+                              float *sums, int fresh, NextPoints next) {
     enum { MOST = 9 };
     const int64_t lane = (int64_t)panel * CK_PANEL;
     for (int v = 0; v < VECTORS; v++) {
@@ -145,21 +172,22 @@ enum { GROUP_TAPS = 3 };  // whose chains run side by side
 
 /// Groups of 4 and 8: GROUP_TAPS taps of one panel, each as [G inputs][16 outputs].
 #define GROUP_GRADIENT(NAME, G, EACH) \
-static void NAME(const float *const (*x)[POINTS], int64_t lane, const float *dy, int64_t dyStride, int count, float *sums, int fresh, NextPoints next) { \
-    UNROLL for (int v = 0; v < VECTORS; v++) { \
-        vf acc[GROUP_TAPS * G]; \
-        UNROLL for (int j = 0; j < GROUP_TAPS * G; j++) acc[j] = fresh ? splat(0) : load(sums + j * CK_PANEL + v * WIDTH); \
-        for (int n = 0; n < count; n++) { \
-            if (v == 0) prefetchPoint(next, n); \
-            vf d = load(dy + n * dyStride + v * WIDTH); \
-            UNROLL for (int t = 0; t < GROUP_TAPS; t++) { \
-                const float *xn = x[t][n] + lane; \
-                EACH(GROUP_GRADIENT_STEP, G) \
+    static void NAME(const float *const(*x)[POINTS], int64_t lane, const float *dy, int64_t dyStride, int count, float *sums, int fresh, \
+                     NextPoints next) { \
+        UNROLL for (int v = 0; v < VECTORS; v++) { \
+            vf acc[GROUP_TAPS * G]; \
+            UNROLL for (int j = 0; j < GROUP_TAPS * G; j++) acc[j] = fresh ? splat(0) : load(sums + j * CK_PANEL + v * WIDTH); \
+            for (int n = 0; n < count; n++) { \
+                if (v == 0) prefetchPoint(next, n); \
+                vf d = load(dy + n * dyStride + v * WIDTH); \
+                UNROLL for (int t = 0; t < GROUP_TAPS; t++) { \
+                    const float *xn = x[t][n] + lane; \
+                    EACH(GROUP_GRADIENT_STEP, G) \
+                } \
             } \
+            UNROLL for (int j = 0; j < GROUP_TAPS * G; j++) store(sums + j * CK_PANEL + v * WIDTH, acc[j]); \
         } \
-        UNROLL for (int j = 0; j < GROUP_TAPS * G; j++) store(sums + j * CK_PANEL + v * WIDTH, acc[j]); \
-    } \
-}
+    }
 
 GROUP_GRADIENT(groupGradient4, 4, EACH_OF_4)
 GROUP_GRADIENT(groupGradient8, 8, EACH_OF_8)
@@ -182,11 +210,14 @@ static void weightGradient(const CKConvolution *g, int64_t image0, int64_t image
                 float *tapSums = sums + (panel - panel0) * g->panelStride + g->taps[tap].weights;
                 const float *panelGradient = dy + (int64_t)panel * CK_PANEL;
                 // Once per point; what has been asked for is near.
-                const NextPoints after = tap == 0 && (g->group || !g->channels) ? nextPoints(g, point + POINTS, panel) : (NextPoints){panelGradient, panelGradient, 0};
+                const NextPoints after = tap == 0 && (g->group || !g->channels) ? nextPoints(g, point + POINTS, panel)
+                                                                                : (NextPoints){panelGradient, panelGradient, 0};
                 if (g->group)
-                    (g->group == 4 ? groupGradient4 : groupGradient8)((const float *const (*)[POINTS])x, (int64_t)panel * CK_PANEL, panelGradient, g->outputPixelStride, count,
+                    (g->group == 4 ? groupGradient4 : groupGradient8)(
+                        (const float *const(*)[POINTS])x, (int64_t)panel * CK_PANEL, panelGradient, g->outputPixelStride, count,
                         sums + (panel - panel0) * g->panelStride + tap * g->group * CK_PANEL, fresh, after);
-                else if (g->channels) gradientPanels(g, x[0], panelGradient, count, panel, width, tapSums, fresh, next, panel == panel0 ? nextCount : 0);
+                else if (g->channels)
+                    gradientPanels(g, x[0], panelGradient, count, panel, width, tapSums, fresh, next, panel == panel0 ? nextCount : 0);
                 else depthwiseGradient(g, x, taps, panelGradient, count, panel, tapSums, fresh, after);
                 panel += width;
             }
@@ -208,46 +239,55 @@ static void packPoints(const CKConvolution *g, int64_t points, int32_t channel0,
         for (int32_t k = channel0; k < channel1; k += ROWS) {
             const int32_t count = channel1 - k < ROWS ? channel1 - k : ROWS;
             float *target = packed + k * points;
-            if (count == ROWS) for (int64_t n = first; n < last; n++) memcpy(target + n * ROWS, x[n] + k, sizeof(float) * ROWS);
-            else for (int64_t n = first; n < last; n++) memcpy(target + n * ROWS, x[n] + k, sizeof(float) * (size_t)count);
+            if (count == ROWS)
+                for (int64_t n = first; n < last; n++) memcpy(target + n * ROWS, x[n] + k, sizeof(float) * ROWS);
+            else
+                for (int64_t n = first; n < last; n++) memcpy(target + n * ROWS, x[n] + k, sizeof(float) * (size_t)count);
         }
     }
 }
 
 /// One tile's sums of all grains, into the stack's first array; returns how many channels it took.
-static int gradientTreeTile(const float *const *x, int64_t offset, int64_t left, const float *dy, int64_t dyStride, const int64_t *ends, int32_t grains, int64_t grid, int width,
-                            float (*stack)[ROWS * PAIR * CK_PANEL]) {
+static int gradientTreeTile(const float *const *x, int64_t offset, int64_t left, const float *dy, int64_t dyStride, const int64_t *ends,
+                            int32_t grains, int64_t grid, int width, float (*stack)[ROWS * PAIR * CK_PANEL]) {
     int taken = 0, height = 0;
     int64_t start = 0;
     for (int32_t grain = 0; grain < grains; grain++) {
         const int64_t end = ends[grain] * grid;
-        taken = gradientTile(x + start, offset, left, dy + start * dyStride, dyStride, end - start, width, stack[height], ROWS * CK_PANEL, 1, (Ahead){.input = dy});
+        taken = gradientTile(x + start, offset, left, dy + start * dyStride, dyStride, end - start, width, stack[height], ROWS * CK_PANEL,
+                             1, (Ahead){.input = dy});
         start = end;
         height++;
         // Two sums of as many grains are added at once; after the last, all that wait.
         for (int32_t halves = grain + 1; height > 1 && (halves % 2 == 0 || grain == grains - 1); halves /= 2, height--)
-            for (int i = 0; i < ROWS * PAIR * CK_PANEL; i += WIDTH) store(stack[height - 2] + i, load(stack[height - 2] + i) + load(stack[height - 1] + i));
+            for (int i = 0; i < ROWS * PAIR * CK_PANEL; i += WIDTH)
+                store(stack[height - 2] + i, load(stack[height - 2] + i) + load(stack[height - 1] + i));
     }
     return taken;
 }
 
-static void weightGradientTree(const CKConvolution *g, const float *packed, const int64_t *ends, int32_t grains, int32_t panel0, int32_t panel1, float *gradient, float *workspace) {
+static void weightGradientTree(const CKConvolution *g, const float *packed, const int64_t *ends, int32_t grains, int32_t panel0,
+                               int32_t panel1, float *gradient, float *workspace) {
     const float *x[CK_TREE_POINTS];
     float stack[CK_TREE_LEVELS][ROWS * PAIR * CK_PANEL];
     const int64_t grid = (int64_t)g->gridHeight * g->gridWidth, points = ends[grains - 1] * grid;
     for (int32_t tap = 0; tap < g->tapCount; tap++) {
-        if (packed) for (int64_t n = 0; n < points; n++) x[n] = packed + n * ROWS;
+        if (packed)
+            for (int64_t n = 0; n < points; n++) x[n] = packed + n * ROWS;
         else pointAddresses(g, g->taps + tap, 0, (int)points, x);
         for (int32_t panel = panel0; panel < panel1;) {
             const int width = gradientWidth(g, panel, panel1), lanes = width * CK_PANEL;
             const float *dy = g->output + (int64_t)panel * CK_PANEL;
-            if (packed) for (int64_t n = 0; n < points; n++) memcpy(workspace + n * lanes, dy + n * g->outputPixelStride, sizeof(float) * (size_t)lanes);
+            if (packed)
+                for (int64_t n = 0; n < points; n++)
+                    memcpy(workspace + n * lanes, dy + n * g->outputPixelStride, sizeof(float) * (size_t)lanes);
             for (int64_t k = 0; k < g->channels;) {
                 const int64_t offset = packed ? k / ROWS * ROWS * points + k % ROWS : k;
-                const int taken = gradientTreeTile(x, offset, g->channels - k, packed ? workspace : dy, packed ? lanes : g->outputPixelStride, ends, grains, grid, width, stack);
+                const int taken = gradientTreeTile(x, offset, g->channels - k, packed ? workspace : dy,
+                                                   packed ? lanes : g->outputPixelStride, ends, grains, grid, width, stack);
                 for (int p = 0; p < width; p++)
-                    memcpy(gradient + (panel - panel0 + p) * g->panelStride + g->taps[tap].weights + k * CK_PANEL, stack[0] + p * ROWS * CK_PANEL,
-                           sizeof(float) * (size_t)(taken * CK_PANEL));
+                    memcpy(gradient + (panel - panel0 + p) * g->panelStride + g->taps[tap].weights + k * CK_PANEL,
+                           stack[0] + p * ROWS * CK_PANEL, sizeof(float) * (size_t)(taken * CK_PANEL));
                 k += taken;
             }
             panel += width;

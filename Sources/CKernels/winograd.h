@@ -6,7 +6,7 @@
 
 /// (d0 - d2, d1 + d2, d2 - d1, d3 - d1), down the columns of `d` and then along its rows.
 INLINE void transformInput(vf d[POSITIONS]) {
-    UNROLL for (int pass = 0; pass < 2; pass++)
+    UNROLL for (int pass = 0; pass < 2; pass++) {
         UNROLL for (int i = 0; i < 4; i++) {
             const int first = pass ? 4 * i : i, step = pass ? 1 : 4;
             vf a = d[first], b = d[first + step], c = d[first + 2 * step], e = d[first + 3 * step];
@@ -15,6 +15,7 @@ INLINE void transformInput(vf d[POSITIONS]) {
             d[first + 2 * step] = c - b;
             d[first + 3 * step] = e - b;
         }
+    }
 }
 
 /// (m0 + m1 + m2, m1 - m2 + m3), down the columns of `m` and then along its rows.
@@ -31,7 +32,10 @@ INLINE void transformOutput(const vf m[POSITIONS], vf y[4]) {
 }
 
 /// A tile's place: its image and its first output.
-typedef struct { int64_t image; int32_t row, column; } Tile;
+typedef struct {
+    int64_t image;
+    int32_t row, column;
+} Tile;
 
 INLINE Tile tileAt(const CKConvolution *c, int64_t tile) {
     const int64_t across = (c->gridWidth + 1) / 2, down = (c->gridHeight + 1) / 2;
@@ -46,7 +50,8 @@ static void transformInputs(const CKConvolution *c, int64_t first, int64_t count
         for (int i = 0; i < POSITIONS; i++) {
             const int32_t row = tile.row + i / 4 - 1, column = tile.column + i % 4 - 1;
             const int inside = row >= 0 && row < c->inputHeight && column >= 0 && column < c->inputWidth;
-            pixels[i] = inside ? c->input + tile.image * c->inputImageStride + row * c->inputRowStride + column * c->inputPixelStride : c->zeros;
+            pixels[i] =
+                inside ? c->input + tile.image * c->inputImageStride + row * c->inputRowStride + column * c->inputPixelStride : c->zeros;
         }
         for (int64_t lane = 0; lane < c->inputPixelStride; lane += WIDTH) {
             vf d[POSITIONS];
@@ -58,7 +63,8 @@ static void transformInputs(const CKConvolution *c, int64_t first, int64_t count
 }
 
 /// Transforms the products of one or two panels back and stores the outputs that lie on the map.
-static void storeOutputs(const CKConvolution *c, int64_t first, int64_t count, const float *products, int64_t stride, int64_t width, int64_t lane0) {
+static void storeOutputs(const CKConvolution *c, int64_t first, int64_t count, const float *products, int64_t stride, int64_t width,
+                         int64_t lane0) {
     for (int64_t n = 0; n < count; n++) {
         const Tile tile = tileAt(c, first + n);
         float *targets[4];
@@ -98,8 +104,13 @@ static void winograd(const CKConvolution *c, int64_t tile0, int64_t tile1, int32
             const int pair = PAIR == 2 && panel1 - panel >= 2;
             for (int position = 0; position < POSITIONS; position++) {
                 CKTap tap = {0, 0, (int64_t)position * c->channels * CK_PANEL};
-                CKConvolution product = {.weights = c->weights + panel * c->panelStride, .panelStride = c->panelStride, .taps = &tap, .tapCount = 1,
-                                         .channels = c->channels, .panelsPerBlock = INT32_MAX, .output = products};
+                CKConvolution product = {.weights = c->weights + panel * c->panelStride,
+                                         .panelStride = c->panelStride,
+                                         .taps = &tap,
+                                         .tapCount = 1,
+                                         .channels = c->channels,
+                                         .panelsPerBlock = INT32_MAX,
+                                         .output = products};
                 // Rows beyond the last tile hold what was there before; their products are not used.
                 for (int64_t n = 0; n < count; n += ROWS) {
                     const float *rows[ROWS];
@@ -144,14 +155,17 @@ static void winogradWeights(const float *weights, int32_t channels, int32_t flip
 }
 
 /// (e0, e0 + e1, e0 - e1, e1) of the output gradient's tiles of 2 x 2, down the columns and then along the rows.
-static void transformGradients(const CKConvolution *c, int64_t first, int64_t count, int64_t stride, int64_t lane0, int64_t lanes, float *out) {
+static void transformGradients(const CKConvolution *c, int64_t first, int64_t count, int64_t stride, int64_t lane0, int64_t lanes,
+                               float *out) {
     for (int64_t n = 0; n < count; n++, out += lanes) {
         const Tile tile = tileAt(c, first + n);
         const float *pixels[4];
         for (int i = 0; i < 4; i++) {
             const int32_t row = tile.row + i / 2, column = tile.column + i % 2;
             const int inside = row < c->gridHeight && column < c->gridWidth;
-            pixels[i] = inside ? c->output + tile.image * c->outputImageStride + row * c->outputRowStride + column * c->outputPixelStride + lane0 : c->zeros;
+            pixels[i] =
+                inside ? c->output + tile.image * c->outputImageStride + row * c->outputRowStride + column * c->outputPixelStride + lane0
+                       : c->zeros;
         }
         for (int64_t lane = 0; lane < lanes; lane += WIDTH) {
             vf e[4], t[8];
@@ -173,12 +187,14 @@ static void transformGradients(const CKConvolution *c, int64_t first, int64_t co
     }
 }
 
-static void winogradGradient(const CKConvolution *c, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums, float *workspace) {
+static void winogradGradient(const CKConvolution *c, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums,
+                             float *workspace) {
     const int64_t tiles = winogradTiles(c->inputPixelStride), lanes = (int64_t)(panel1 - panel0) * CK_PANEL;
     const int64_t inputStride = positionStride(tiles, c->inputPixelStride), gradientStride = positionStride(tiles, lanes);
     const int64_t matrix = (int64_t)c->channels * CK_PANEL, perImage = (int64_t)((c->gridWidth + 1) / 2) * ((c->gridHeight + 1) / 2);
     float *gradients = workspace + POSITIONS * inputStride;
-    const CKConvolution product = {.channels = c->channels, .panelsPerBlock = INT32_MAX, .panelStride = POSITIONS * matrix, .outputPixelStride = lanes};
+    const CKConvolution product = {
+        .channels = c->channels, .panelsPerBlock = INT32_MAX, .panelStride = POSITIONS * matrix, .outputPixelStride = lanes};
     for (int64_t first = image0 * perImage; first < image1 * perImage; first += tiles) {
         const int64_t left = image1 * perImage - first, count = left < tiles ? left : tiles;
         transformInputs(c, first, count, inputStride, workspace);

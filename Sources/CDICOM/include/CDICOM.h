@@ -54,7 +54,8 @@ bool dicom_has_pixels(DICOMFile *file);
 size_t dicom_pixel_bytes(DICOMFile *file);
 
 // Decompresses the pixels if need be. Gives the place of their 16-bit words, in this machine's byte order but at any address: in the
-// file's bytes, if they lie there as they are, else in memory of the file's. Returns how many there are; 0 with a `reason` if they cannot be read.
+// file's bytes, if they lie there as they are, else in memory of the file's. Returns how many there are; 0 with a `reason` if they
+// cannot be read.
 size_t dicom_words(DICOMFile *file, const void **words, char *reason, size_t reason_capacity);
 
 // Encodes a file with preamble, meta header, the given attributes and 16-bit pixels, in the given transfer syntax, in memory.

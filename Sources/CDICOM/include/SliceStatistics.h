@@ -37,8 +37,8 @@ typedef struct {
 
 // Measures pixels: as they are (`raw`), and with `intercept` added clipped to each window (`clipped`). Writes the sums of pixel and
 // intercept to `hounsfield`, cut to 16 bits. Intercept and bounds must lie in -100,000 ... 100,000, and there must be a pixel.
-void slice_measure(StoredPixels pixels, int32_t intercept, ValueWindow first, ValueWindow second, int16_t *hounsfield,
-                   ValueRange *raw, ValueRange clipped[2]);
+void slice_measure(StoredPixels pixels, int32_t intercept, ValueWindow first, ValueWindow second, int16_t *hounsfield, ValueRange *raw,
+                   ValueRange clipped[2]);
 
 #ifdef __cplusplus
 }

@@ -109,7 +109,7 @@ typedef struct {
 } CKPooling;
 
 typedef struct {
-    float learningRate;      // lr / (1 - beta1^t)
+    float learningRate;  // lr / (1 - beta1^t)
     float beta1, beta2, oneMinusBeta1, oneMinusBeta2;
     float inverseCorrection;  // 1 / sqrt(1 - beta2^t)
     float epsilon;
@@ -126,15 +126,16 @@ typedef struct {
     void (*packPoints)(const CKConvolution *, int64_t points, int32_t channel0, int32_t channel1, float *packed);
     /// The whole gradient of some panels, grains and tree included, for dense convolutions of few points: `ends` are the grains'
     /// last images + 1, `workspace` has 2 * 16 * CK_TREE_POINTS floats. `packed` is NULL where it reads the input as it is.
-    void (*weightGradientTree)(const CKConvolution *, const float *packed, const int64_t *ends, int32_t grains, int32_t panel0, int32_t panel1, float *gradient,
-                               float *workspace);
+    void (*weightGradientTree)(const CKConvolution *, const float *packed, const int64_t *ends, int32_t grains, int32_t panel0,
+                               int32_t panel1, float *gradient, float *workspace);
     /// Winograd's F(2x2, 3x3): 3x3 convolutions with stride 1 and padding 1, by tiles of 2 x 2 outputs. Weights come as
     /// [output panel][16 positions][channels][16] from `winogradWeights`; `workspace` has ck_winograd_workspace() floats.
     void (*winograd)(const CKConvolution *, int64_t tile0, int64_t tile1, int32_t panel0, int32_t panel1, float *workspace);
     /// Transforms the panels of weights that lie as [panel][9 taps][channels][16]; `flipped` turns the kernel by 180 degrees.
     void (*winogradWeights)(const float *weights, int32_t channels, int32_t flipped, int32_t panel0, int32_t panel1, float *out);
     /// As `weightGradient`, but the sums are transformed ones: [panel][16][channels][16].
-    void (*winogradGradient)(const CKConvolution *, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums, float *workspace);
+    void (*winogradGradient)(const CKConvolution *, int64_t image0, int64_t image1, int32_t panel0, int32_t panel1, float *sums,
+                             float *workspace);
     /// Transforms such sums into gradients that lie as [panel][9][channels][16].
     void (*winogradGradientWeights)(const float *sums, int32_t channels, int32_t panels, float *out);
     /// Strassen's products: 1x1 convolutions by pairs of neighbouring grid points of an image, whose last point may be alone; such
@@ -161,11 +162,13 @@ typedef struct {
     void (*broadcast)(const float *s, float *y, int64_t pixels, int64_t stride, int32_t accumulate);
     /// `winner` takes each output's index in its window; NULL where no gradient is wanted.
     void (*maxPool)(const CKPooling *, const float *x, float *y, uint8_t *winner, int32_t row0, int32_t row1);
-    void (*maxPoolGradient)(const CKPooling *, const float *dy, const uint8_t *winner, float *dx, int32_t row0, int32_t row1, int32_t accumulate);
+    void (*maxPoolGradient)(const CKPooling *, const float *dy, const uint8_t *winner, float *dx, int32_t row0, int32_t row1,
+                            int32_t accumulate);
     /// a += b.
     void (*accumulate)(float *a, const float *b, int64_t count);
     /// The panel of a data gradient's weights: out[tap][o][lane] = weights[o's panel][tap][16 * panel + lane][o's lane] for one block.
-    void (*transposeWeights)(const float *weights, int64_t panelStride, int32_t taps, int32_t inputs, int32_t outputs, int32_t panel, float *out);
+    void (*transposeWeights)(const float *weights, int64_t panelStride, int32_t taps, int32_t inputs, int32_t outputs, int32_t panel,
+                             float *out);
     void (*adam)(const CKAdam *, float *parameter, const float *gradient, float *mean, float *variance, int64_t count);
 } CKKernels;
 
