@@ -3,8 +3,8 @@
 # One set of flags everywhere, so that building, testing and reproducing share one build.
 SWIFT_FLAGS := -c release -Xswiftc -enable-testing
 REPRO := .build/release/repro
-SOURCES := Sources Tests Package.swift
-C_SOURCES = $(shell find Sources Fuzz -name .build -prune -o '(' -name '*.[ch]' -o -name '*.cpp' ')' -print)
+SOURCES := Sources Tests Fuzz Package.swift
+C_SOURCES = $(shell find Sources '(' -name '*.[ch]' -o -name '*.cpp' ')')
 
 .PHONY: all install build build-tests test test-faults reproduce lint lint-c format clean
 

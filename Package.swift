@@ -30,9 +30,10 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ],
             resources: [
-                .embedInCode("Resources/recipes/demo.yaml"), .embedInCode("Resources/recipes/rsna-2019-58th.yaml"),
-                // A link to golden/demo.json.
-                .embedInCode("Resources/golden/golden-demo.json"),
+                .embedInCode("Resources/recipes/demo.yaml"), .embedInCode("Resources/recipes/mini.yaml"),
+                .embedInCode("Resources/recipes/rsna-2019-58th.yaml"),
+                // Links to golden/demo.json and golden/mini.json.
+                .embedInCode("Resources/golden/golden-demo.json"), .embedInCode("Resources/golden/golden-mini.json"),
             ]),
         .target(
             name: "Catalog",
@@ -61,7 +62,7 @@ let package = Package(
         // Random bytes for the readers: scripts/test-faults.
         .executableTarget(
             name: "Fuzz", dependencies: ["Basics", "Inputs", "Nets", "Repro", "Submit", "CFuzzer"], path: "Fuzz",
-            exclude: ["corpus", "findings"], sources: ["main.swift"]),
+            exclude: ["corpus"], sources: ["main.swift"]),
         .target(name: "CFuzzer"),
 
         .testTarget(name: "ReproTests", dependencies: ["Program", "CDICOM"]),

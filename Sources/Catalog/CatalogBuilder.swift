@@ -35,6 +35,9 @@ package struct CatalogBuilder {
     package let settings: CatalogSettings
     package let path: String
 
+    /// The revision of what a catalog says of the same input and settings; raise it when that changes.
+    package static let revision = 1
+
     /// Slices that are read and then written in one transaction: a kill may cost two such batches.
     private static let batch = 256
 
@@ -68,10 +71,11 @@ package struct CatalogBuilder {
         }
     }
 
-    /// What the catalog says of itself; a partial one with other values than these is thrown away.
+    /// What the catalog says of itself; a partial one with other values than these, but for `program`, is
+    /// thrown away.
     package func settingRows(_ list: SliceList) -> [CatalogSetting] {
         let values = [
-            "schema": "1", "program": programVersion, "input": settings.input.root,
+            "schema": "1", "revision": "\(Self.revision)", "program": programVersion, "input": settings.input.root,
             "folds": "\(settings.folds)", "foldSeed": "\(settings.foldSeed)", "repairsWrap": "\(settings.repairsWrap)",
             "stage": "\(settings.input.stage)", "tables": list.tablesHash,
         ]

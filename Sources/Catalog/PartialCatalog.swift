@@ -32,8 +32,10 @@ package final class PartialCatalog {
 
     /// Goes on with what is there if it was begun with the same settings, else begins anew.
     package func begin(settings: [CatalogSetting]) throws {
-        let found = try? queue.read { try CatalogSetting.fetchAll($0, sql: "SELECT * FROM setting ORDER BY name") }
-        if let found, found == settings { return }
+        let found = try? queue.read {
+            try CatalogSetting.fetchAll($0, sql: "SELECT * FROM setting WHERE name <> 'program' ORDER BY name")
+        }
+        if let found, found == settings.filter({ $0.name != "program" }) { return }
         try queue.close()
         try Self.remove(path)
         queue = try Self.open(path)

@@ -129,34 +129,34 @@ struct AuditTests {
         #expect(Audit.skippedFiles([skipped]).examples == ["ID_9 (truncated)"])
     }
 
-    @Test("an output that is gone or changed, and a stage of another version, break the provenance")
+    @Test("an output that is gone or changed, a stage of another revision and an edited entry break the provenance")
     func provenance() throws {
         var record = RunRecord(program: "1", recipe: try RecipeLibrary.recipe("demo"), machine: .current, threads: 1)
-        func stage(_ program: String, _ path: String) -> RunRecord.StageRecord {
+        func stage(_ revision: Int, _ path: String) -> RunRecord.StageRecord {
             RunRecord.StageRecord(
-                needs: [], inputs: Digest.sha256(""), settings: "", program: program,
-                outputs: [.init(path: path, sha256: "hash of \(path)")],
-                hash: "",
-                seconds: 0)
+                needs: [], inputs: Digest.sha256(""), settings: "", revision: revision, program: "1",
+                outputs: [.init(path: path, sha256: "hash of \(path)")], hash: "", seconds: 0, sessions: 1)
         }
-        record.stages = ["blend/a": stage("1", "a.csv"), "b": stage("1", "b.csv"), "c": stage("1", "c.csv")]
+        record.stages = ["blend/a": stage(1, "a.csv"), "blend/b": stage(1, "b.csv"), "score": stage(1, "c.csv")]
+        record.chain()
         let intact = Audit.provenance(record) { $0.sha256 }
-        #expect(intact.map(\.verdict) == [.ok, .ok, .ok, .ok])
+        #expect(intact.map(\.verdict) == [.ok, .ok, .ok, .ok, .ok])
 
-        record.stages["c"] = stage("0", "c.csv")
+        record.stages["score"] = stage(0, "c.csv")
         let current = ["a.csv": "hash of a.csv", "b.csv": "another"]
         let broken = Audit.provenance(record) { current[$0.path] }
         #expect(
             broken.map(\.examples) == [
-                ["b.csv of stage b was changed", "c.csv of stage c is gone"], [], [], ["c by 0"],
+                ["b.csv of stage blend/b was changed", "c.csv of stage score is gone"], [], [],
+                ["score of revision 0, this program makes 1"], ["score", "the root hash"],
             ])
 
         record.stages["blend/d"] = record.stages["blend/a"]
         record.stages["blend/d"]?.outputs[0].path = "d.csv"
         record.stages["submission"] = record.stages["blend/a"]
         let copied = Audit.provenance(record) { $0.sha256 }
-        #expect(copied.map(\.examples) == [[], [], ["a.csv = d.csv"], ["c by 0"]])
-        #expect(copied.map(\.verdict) == [.ok, .ok, .failed, .failed])
+        #expect(copied[2].examples == ["a.csv = d.csv"])
+        #expect(copied.map(\.verdict) == [.ok, .ok, .failed, .failed, .failed])
     }
 
     @Test("a stage whose inputs are not what the record has for them breaks the chain")
@@ -164,8 +164,8 @@ struct AuditTests {
         var record = RunRecord(program: "1", recipe: try RecipeLibrary.recipe("demo"), machine: .current, threads: 1)
         func add(_ name: String, needs: [String]) {
             record.stages[name] = RunRecord.StageRecord(
-                needs: needs, inputs: record.inputsHash(of: needs) ?? "", settings: "", program: "1", outputs: [],
-                hash: "hash of \(name)", seconds: 0)
+                needs: needs, inputs: record.inputsHash(of: needs) ?? "", settings: "", revision: 1, program: "1",
+                outputs: [], hash: "hash of \(name)", seconds: 0, sessions: 1)
         }
         add("a", needs: [])
         add("b", needs: ["a"])

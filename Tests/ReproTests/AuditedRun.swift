@@ -68,8 +68,9 @@ struct AuditedRun {
         func note(_ stage: String, needs: [String], _ path: String, hash: String? = nil) throws {
             let hash = try hash ?? Digest.sha256(file: "\(work)/\(path)")
             record.stages[stage] = RunRecord.StageRecord(
-                needs: needs, inputs: record.inputsHash(of: needs) ?? "", settings: "", program: programVersion,
-                outputs: [.init(path: path, sha256: hash)], hash: hash, seconds: 0)
+                needs: needs, inputs: record.inputsHash(of: needs) ?? "", settings: "", revision: 1,
+                program: programVersion, outputs: [.init(path: path, sha256: hash)], hash: hash, seconds: 0, sessions: 1
+            )
         }
         try note("catalog", needs: [], WorkFolder.catalog, hash: catalog.contentFingerprint())
         var tables = predictions(recipe, slices)
@@ -80,7 +81,7 @@ struct AuditedRun {
             let stage = path.contains("fold") ? "predict/\(path)" : "blend/\(path)"
             try note(stage, needs: ["catalog"], path)
         }
-        try InputFixtures.write(JSON.encode(scores), to: "\(work)/\(WorkFolder.scores)")
+        try InputFixtures.write(JSON.encode(scores, keys: .snakeCase), to: "\(work)/\(WorkFolder.scores)")
         try note("score", needs: record.stages.keys.sorted(), WorkFolder.scores)
         changeRecord(&record)
         try record.save(to: work)

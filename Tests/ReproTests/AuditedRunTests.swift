@@ -223,11 +223,28 @@ struct AuditedRunTests {
         #expect(finding.examples == ["scores.json = scores.json"])
     }
 
-    @Test("a stage of another program version")
-    func version() throws {
-        let finding = try audit("one program version", .failed) {
-            $0.changeRecord = { $0.stages["score"]?.program = "0.0.9" }
+    @Test("a stage of another revision")
+    func revision() throws {
+        let finding = try audit("stages of this revision", .failed) {
+            $0.changeRecord = { $0.stages["score"]?.revision = 7 }
         }
-        #expect(finding.examples == ["score by 0.0.9"])
+        #expect(finding.examples == ["score of revision 7, this program makes 1"])
+    }
+
+    @Test("an entry that was edited in run.json, and the root hash with it")
+    func edited() throws {
+        let finding = try audit("record unedited", .failed) {
+            $0.damage = { work in
+                let path = "\(work)/run.json"
+                let text = try String(contentsOfFile: path, encoding: .utf8)
+                let record = try #require(try RunRecord.load(from: work))
+                let hash = try #require(record.stages["score"]?.hash)
+                try text.replacingOccurrences(
+                    of: "\"hash\" : \"\(hash)\"", with: "\"hash\" : \"\(Digest.sha256("x"))\""
+                )
+                .write(toFile: path, atomically: true, encoding: .utf8)
+            }
+        }
+        #expect(finding.examples == ["score", "the root hash"])
     }
 }

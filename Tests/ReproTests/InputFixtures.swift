@@ -7,8 +7,9 @@ import Foundation
 
 /// What the tests of inputs, catalog and demo data share: a folder to throw away, golden tables, slices to write.
 enum InputFixtures {
-    static let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().appendingPathComponent("golden").path
+    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
+    static let golden = root + "/golden"
 
     /// Runs `body` with the path of a new folder that is removed afterwards.
     static func withFolder<Result>(_ body: (String) throws -> Result) throws -> Result {

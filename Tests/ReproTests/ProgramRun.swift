@@ -12,11 +12,22 @@ struct ProgramRun {
         try self.init(arguments, input: input)
     }
 
-    /// - Parameter folder: The working directory, if another than the tests'.
-    init(_ arguments: [String], input: String = "", in folder: String? = nil) throws {
+    /// A process of the program that is not started yet.
+    static func process(_ arguments: [String]) -> Process {
         let process = Process()
         process.executableURL = Bundle.main.bundleURL.appendingPathComponent("repro")
         process.arguments = arguments
+        return process
+    }
+
+    /// - Parameters:
+    ///   - environment: what is added to the tests' own.
+    ///   - folder: The working directory, if another than the tests'.
+    init(
+        _ arguments: [String], input: String = "", environment: [String: String] = [:], in folder: String? = nil
+    ) throws {
+        let process = Self.process(arguments)
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
         let (stdin, stdout, stderr) = (Pipe(), Pipe(), Pipe())
         (process.standardInput, process.standardOutput, process.standardError) = (stdin, stdout, stderr)
@@ -32,7 +43,7 @@ struct ProgramRun {
 }
 
 /// A folder of small files that is removed with the last reference to it.
-final class TableFolder {
+final class TableFolder: Sendable {
     let path: String
 
     init(_ files: [String: String] = [:]) throws {

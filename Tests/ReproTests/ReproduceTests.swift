@@ -59,22 +59,14 @@ import Testing
         return try JSONDecoder().decode(Summary.self, from: Data(run.output.utf8))
     }
 
-    private func kill(_ process: Process) {
-        process.terminationHandler = nil
-        Foundation.kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
-    }
-
     /// Runs with a checkpoint after every step and kills the process as soon as `file` is in the work directory.
     private func killedWhen(_ file: String, in work: String) throws {
-        let process = Process()
-        process.executableURL = Bundle.main.bundleURL.appendingPathComponent("repro")
-        process.arguments = arguments(work, ["--checkpoint-minutes", "0"])
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
+        let process = ProgramRun.process(arguments(work, ["--checkpoint-minutes", "0"]))
+        (process.standardOutput, process.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
         try process.run()
         while process.isRunning && !FileManager.default.fileExists(atPath: files[work + "/" + file]) { usleep(1000) }
-        kill(process)
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
     }
 
     @Test(

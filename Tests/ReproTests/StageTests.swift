@@ -24,6 +24,15 @@ final class TemporaryWork {
 @Suite struct StageTests {
     private let work: TemporaryWork
     private let made = Made()
+    private let clock = Clock()
+
+    /// Seconds, which only stages make pass.
+    private final class Clock: Sendable {
+        private let seconds = Mutex(0.0)
+        func withLock<Result>(_ body: (inout sending Double) -> sending Result) -> sending Result {
+            seconds.withLock(body)
+        }
+    }
 
     init() throws { work = try TemporaryWork() }
 
@@ -35,19 +44,28 @@ final class TemporaryWork {
     private struct Interrupted: Error {}
 
     /// Three stages, each of which writes its settings and what the one before it wrote: a, b that reads a, c that reads b.
-    private func stages(_ settings: [String: String] = [:], failing: String? = nil) -> [Stage] {
+    private func stages(
+        _ settings: [String: String] = [:], failing: String? = nil, revisions: [String: Int] = [:]
+    ) -> [Stage] {
         ["a", "b", "c"].enumerated().map { index, name in
             let before = index == 0 ? nil : ["a", "b"][index - 1]
-            let (folder, made) = (work.path, made)
-            return Stage(
-                name: name, needs: before.map { [$0] } ?? [], settings: settings[name] ?? "",
+            let (folder, made, clock) = (work.path, made, clock)
+            var stage = Stage(
+                .score, name: name, needs: before.map { ["score/\($0)"] } ?? [], settings: [settings[name] ?? ""],
                 outputs: [.init(path: "\(name).txt")]
-            ) { _ in
-                if name == failing { throw Interrupted() }
+            ) { session in
+                // An hour in two pieces.
+                for _ in 0..<2 {
+                    clock.withLock { $0 += 1800 }
+                    session.goesOn()
+                    if name == failing { throw Interrupted() }
+                }
                 made.names.append(name)
                 let input = try before.map { try String(contentsOfFile: "\(folder)/\($0).txt", encoding: .utf8) } ?? ""
                 try AtomicFile.write("\(name) \(settings[name] ?? "") \(input)", to: "\(folder)/\(name).txt")
             }
+            if let revision = revisions[name] { stage.revision = revision }
+            return stage
         }
     }
 
@@ -57,10 +75,13 @@ final class TemporaryWork {
     }
 
     /// Runs the stages as a new process would: from what is in the folder.
-    @discardableResult private func run(_ stages: [Stage], program: String = "1") throws -> [StageRunner.Outcome] {
+    @discardableResult private func run(
+        _ stages: [Stage], progress: ProgressMeter = ProgressMeter(style: .quiet)
+    ) throws -> [StageOutcome] {
         made.names = []
         var record = try record()
-        return try StageRunner(folder: work.path, program: program, progress: ProgressMeter(style: .quiet)).run(
+        let clock = clock
+        return try StageRunner(folder: work.path, progress: progress, clock: { clock.withLock { $0 } }).run(
             stages, record: &record)
     }
 
@@ -89,11 +110,54 @@ final class TemporaryWork {
         #expect(made.names == ["a"])
     }
 
-    @Test("another program version makes everything again")
+    @Test("another version of the program makes nothing again")
     func otherProgram() throws {
         try run(stages())
-        try run(stages(), program: "2")
-        #expect(made.names == ["a", "b", "c"])
+        var record = try record()
+        record.program = "0.0.1"
+        for name in record.stages.keys { record.stages[name]?.program = "0.0.1" }
+        try record.save(to: work.path)
+        try run(stages())
+        #expect(made.names == [])
+    }
+
+    @Test("a new revision makes its stage again, and what depends on it only if the result changes")
+    func newRevision() throws {
+        try run(stages())
+        try run(stages(revisions: ["b": 2]))
+        #expect(made.names == ["b"])
+        #expect(try record().stages["score/b"]?.revision == 2)
+        try run(stages(["b": "other"], revisions: ["b": 3]))
+        #expect(made.names == ["b", "c"])
+    }
+
+    @Test("an entry that was edited makes its stage again")
+    func edited() throws {
+        try run(stages())
+        let hash = try #require(try record().stages["score/b"]?.hash)
+        // The stage's hash stands in its outputs too: all of them are changed, as a forger would.
+        try work.write(
+            try work.read("run.json").replacingOccurrences(of: hash, with: Digest.sha256("x")), to: "run.json")
+        try work.write("x", to: "b.txt")
+        #expect(try record().editedStages.first == "score/b")
+        #expect(try run(stages())[1].hash == hash)
+        #expect(try record().editedStages == [])
+    }
+
+    @Test("the seconds of a stage are those of all its sessions")
+    func sessions() throws {
+        #expect(throws: Interrupted.self) { try run(stages(failing: "b")) }
+        #expect(throws: Interrupted.self) { try run(stages(failing: "b")) }
+        #expect(try record().unfinished["score/b"]?.seconds == 3600)
+        try run(stages())
+        let record = try record()
+        #expect(record.stages["score/a"]?.seconds == 3600 && record.stages["score/a"]?.sessions == 1)
+        #expect(record.stages["score/b"]?.seconds == 7200 && record.stages["score/b"]?.sessions == 3)
+        #expect(record.unfinished.isEmpty)
+        // What was interrupted with other settings does not count.
+        #expect(throws: Interrupted.self) { try run(stages(["b": "other"], failing: "b")) }
+        try run(stages(["b": "third"]))
+        #expect(try self.record().stages["score/b"]?.seconds == 3600)
     }
 
     @Test("a damaged, truncated or deleted output is noticed, said and made again")
@@ -107,10 +171,7 @@ final class TemporaryWork {
             try damage()
             let log = Mutex("")
             let progress = ProgressMeter(style: .lines, write: { text in log.withLock { $0 += text } })
-            made.names = []
-            var record = try record()
-            let outcomes = try StageRunner(folder: work.path, program: "1", progress: progress).run(
-                stages(), record: &record)
+            let outcomes = try run(stages(), progress: progress)
             #expect(made.names == ["b"])
             #expect(outcomes.map(\.hash) == hashes)
             #expect(log.withLock { $0 }.contains("b.txt"))
@@ -122,7 +183,7 @@ final class TemporaryWork {
         #expect(throws: Interrupted.self) { try run(stages(failing: stage)) }
         let outcomes = try run(stages())
         #expect(made.names == Array(["a", "b", "c"].drop { $0 != stage }))
-        #expect(outcomes.map(\.name) == ["a", "b", "c"])
+        #expect(outcomes.map(\.name) == ["score/a", "score/b", "score/c"])
     }
 
     @Test("what an interrupted stage left is removed, unless the stage can go on from it")
@@ -130,7 +191,7 @@ final class TemporaryWork {
         for resumes in [false, true] {
             try work.write("left", to: "d.txt")
             let seen = Made()
-            var stage = Stage(name: "d-\(resumes)", needs: [], settings: "", outputs: [.init(path: "d.txt")]) {
+            var stage = Stage(.score, name: "d-\(resumes)", needs: [], outputs: [.init(path: "d.txt")]) {
                 [work] _ in
                 seen.names = FileManager.default.fileExists(atPath: work.path + "/d.txt") ? ["left"] : []
                 try work.write("whole", to: "d.txt")
@@ -143,7 +204,7 @@ final class TemporaryWork {
 
     @Test("a stage's golden hash may be that of its content rather than its bytes")
     func contentHash() throws {
-        var stage = Stage(name: "e", needs: [], settings: "", outputs: [.init(path: "e.txt")]) { [work] _ in
+        var stage = Stage(.score, name: "e", needs: [], outputs: [.init(path: "e.txt")]) { [work] _ in
             try work.write("bytes", to: "e.txt")
         }
         stage.contentHash = { "content" }
@@ -159,6 +220,15 @@ final class TemporaryWork {
         let failure = try #require(throws: Failure.self) { try RunRecord.load(from: work.path) }
         #expect(failure.status == .badInput)
         #expect(failure.message.contains("run.json"))
+    }
+
+    @Test("a record of format 1 is refused by name, before anything is touched")
+    func formerFormat() throws {
+        try work.write("{\"format\": 1, \"program\": \"0.1.0\", \"stages\": {}}", to: "run.json")
+        let failure = try #require(throws: Failure.self) { try run(stages()) }
+        #expect(failure.status == .badInput)
+        #expect(failure.message.contains("run.json: is of format 1 (of repro 0.1), this program knows format 2"))
+        #expect(made.names == [])
     }
 
     @Test("a second run in the same work directory is refused while the first one lives")

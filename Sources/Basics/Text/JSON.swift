@@ -2,25 +2,38 @@ import Foundation
 
 /// JSON as the kit writes it: keys sorted, so that equal values give equal bytes.
 package enum JSON {
-    /// One line for hashing, indented for people.
-    package static func encode(_ value: some Encodable, indented: Bool = true) throws -> String {
+    /// How properties' names become keys.
+    package enum Keys: Sendable {
+        case asTheyAre, snakeCase
+    }
+
+    package static func encode(_ value: some Encodable, keys: Keys = .asTheyAre) throws -> String {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        if indented { encoder.outputFormatting.insert(.prettyPrinted) }
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+        if keys == .snakeCase { encoder.keyEncodingStrategy = .convertToSnakeCase }
         return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
     /// Reads a JSON file; an unreadable one is the user's input to mend, so the message names the file and the place.
-    package static func decode<Value: Decodable>(_ type: Value.Type, file path: String) throws -> Value {
+    ///
+    /// - Throws: ``Failure``: `inputMissing` if it cannot be read, `badInput` if it is not the JSON of such a value.
+    package static func decode<Value: Decodable>(
+        _ type: Value.Type, file path: String, keys: Keys = .asTheyAre
+    ) throws -> Value {
         guard let bytes = FileManager.default.contents(atPath: path) else {
             throw Failure(.inputMissing, "\(path): cannot be read. Check that it exists and is readable.")
         }
-        return try decode(type, from: bytes, name: path)
+        return try decode(type, from: bytes, name: path, keys: keys)
     }
 
-    package static func decode<Value: Decodable>(_ type: Value.Type, from bytes: Data, name: String) throws -> Value {
+    /// The same from a file's bytes; `name` is what errors call it.
+    package static func decode<Value: Decodable>(
+        _ type: Value.Type, from bytes: Data, name: String, keys: Keys = .asTheyAre
+    ) throws -> Value {
         do {
-            return try JSONDecoder().decode(type, from: bytes)
+            let decoder = JSONDecoder()
+            if keys == .snakeCase { decoder.keyDecodingStrategy = .convertFromSnakeCase }
+            return try decoder.decode(type, from: bytes)
         } catch {
             throw Failure(.badInput, "\(name): is not the JSON that was expected here: \(reason(error))")
         }

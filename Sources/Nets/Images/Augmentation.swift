@@ -1,3 +1,5 @@
+import Basics
+
 /// How slices are varied at random, in training and in test-time augmentation alike; the defaults are the original solution's.
 ///
 /// Three steps in this order: a random crop resized to the input size (always), a mirror image, a rotation. `docs/augmentation.md`
@@ -107,5 +109,14 @@ public struct SliceTransform: Sendable, Equatable {
     /// The whole image, only resized.
     public init(wholeOf image: HounsfieldImage) {
         self.init(crop: Crop(x: 0, y: 0, width: image.columns, height: image.rows))
+    }
+}
+
+extension Augmentation: CanonicalValue {
+    package func append(to form: inout CanonicalForm) {
+        form.append(list: [
+            scale.lowerBound, scale.upperBound, aspectRatio.lowerBound, aspectRatio.upperBound, flipProbability,
+            rotationProbability, rotationDegrees,
+        ])
     }
 }

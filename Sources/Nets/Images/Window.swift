@@ -1,3 +1,5 @@
+import Basics
+
 /// A range of Hounsfield units shown as one channel, by its center and width (DICOM 0028,1050 and 0028,1051).
 ///
 /// A width is at least 2 HU: below that `lower` and `upper` meet. Decoding refuses it; `networkInput` stops on it.
@@ -48,4 +50,8 @@ public struct Window: Sendable, Codable, Hashable {
         let clipped = offset > 0 ? offset : 0
         return (clipped < span ? clipped : span) / span
     }
+}
+
+extension Window: CanonicalValue {
+    package func append(to form: inout CanonicalForm) { form.append(list: [center, width]) }
 }

@@ -1,3 +1,5 @@
+import Basics
+
 /// Everything that decides the bits of a training, besides its slices.
 public struct TrainingSettings: Sendable, Codable, Equatable {
     public var backbone: Backbone
@@ -73,3 +75,13 @@ public typealias SliceSource = @Sendable (_ sampleID: String) throws -> Hounsfie
 
 /// The number that a slice's random streams are keyed by: FNV-1a of its ID, so that they do not depend on what else is there.
 func streamNumber(of id: String) -> UInt32 { id.utf8.reduce(0x811c_9dc5) { ($0 ^ UInt32($1)) &* 0x0100_0193 } }
+
+extension TrainingSettings: CanonicalValue {
+    package func append(to form: inout CanonicalForm) {
+        form.append(list: [
+            backbone.rawValue, imageSize, batchSize, grains, learningRate, milestones, gamma, seed, lossWeights,
+            windows,
+            augmentation, batchNormMomentum,
+        ])
+    }
+}

@@ -185,7 +185,7 @@ package enum Audit {
             "no wrapped pixels", wrapped.map(\.id),
             "slices have pixel values that wrapped around (air reads as about 3096): the brain-window filter drops "
                 + "\(wrapped.count - kept), the networks see \(kept)",
-            remedy: "The recipe's repairWrappedPixels mends them; the original did not.", asNote: true)
+            remedy: "The recipe's repair_wrapped_pixels mends them; the original did not.", asNote: true)
     }
 
     package static func skippedFiles(_ skipped: [SkippedSlice]) -> AuditFinding {
@@ -210,8 +210,11 @@ package enum Audit {
             return hash == output.sha256 ? nil : "\(output.path) of stage \(stage) was changed"
         }
         let unchained = record.stages.filter { $0.value.inputs != record.inputsHash(of: $0.value.needs) }.map(\.key)
-        let foreign = record.stages.filter { $0.value.program != record.program }
-            .map { "\($0.key) by \($0.value.program)" }
+        let foreign = record.stages.compactMap { name, stage -> String? in
+            guard let kind = StageKind(rawValue: kind(of: name)), kind.revision != stage.revision else { return nil }
+            return "\(name) of revision \(stage.revision), this program makes \(kind.revision)"
+        }
+        let edited = record.editedStages + (record.hasIntactRoot ? [] : ["the root hash"])
         // What went wrong in the original's `testmerge`: one blend under two names. A submission may equal its own blend.
         let copies = Dictionary(grouping: outputs) { stage, output in [kind(of: stage), output.sha256] }
             .values.filter { $0.count > 1 }.map { $0.map(\.1.path).joined(separator: " = ") }
@@ -227,8 +230,12 @@ package enum Audit {
                 "outputs that should differ are equal: another blend, fold or model than it says",
                 remedy: "Find out which of them is missing, and make it again."),
             AuditFinding(
-                "one program version", foreign.sorted(), "stages were made by another version than \(record.program)",
-                remedy: "Run repro reproduce again with one version."),
+                "stages of this revision", foreign.sorted(),
+                "stages were made by code that decides other results than this program's",
+                remedy: "Run repro reproduce again, or audit with the version that made them."),
+            AuditFinding(
+                "record unedited", edited, "entries of run.json are not what they hash to",
+                remedy: "Ask for the record as the run wrote it."),
         ]
     }
 

@@ -126,7 +126,7 @@ extension Audit {
         _ folder: WorkFolder, _ slices: [CatalogSlice], _ tables: [String: PredictionTable], clip: Double
     ) throws -> [ClaimedScore] {
         guard FileManager.default.fileExists(atPath: folder.path(WorkFolder.scores)) else { return [] }
-        let scores = try JSON.decode(RunScores.self, file: folder.path(WorkFolder.scores))
+        let scores = try RunScores.load(from: folder)
         return scores.lines.filter { $0.set == .outOfFold }.map { line in
             let members = slices.filter { $0.fold != nil && (line.fold == nil || $0.fold == line.fold) }
             let truth = members.flatMap { slice in HemorrhageType.allCases.map { slice.labels.contains($0) } }

@@ -8,7 +8,7 @@ import Foundation
 /// names is either whole or recognised as not being so.
 package struct CheckpointFolder {
     private struct Journal: Codable {
-        /// Which inputs, settings and program the checkpoints belong to.
+        /// Which inputs, settings and revision the checkpoints belong to.
         var key: String
         var files: [Entry] = []
     }
@@ -18,13 +18,14 @@ package struct CheckpointFolder {
         /// Optimisation steps done since the start of the training.
         var steps: Int
         var sha256: String
+        /// SHA-256 of the text of the losses of these steps.
+        var losses: String
     }
 
     package let folder: String
     private var journal: Journal
     private var journalPath: String { "\(folder)/checkpoints.json" }
-
-    package static func name(epoch: Int) -> String { "epoch\(epoch).safetensors" }
+    private var lossPath: String { "\(folder)/\(LossLog.fileName)" }
 
     /// - Parameter key: checkpoints of another training are deleted.
     package init(folder: String, key: String) throws {
@@ -40,22 +41,29 @@ package struct CheckpointFolder {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     }
 
-    /// The bytes of the newest checkpoint that still hashes to what was written, with the steps that it has behind it.
-    package func newest() -> (steps: Int, bytes: Data)? {
+    /// The newest checkpoint that still hashes to what was written and whose steps' losses are there.
+    package func newest() -> (steps: Int, bytes: Data, losses: LossLog)? {
+        guard let text = try? String(contentsOfFile: lossPath, encoding: .utf8) else { return nil }
         for entry in journal.files.sorted(by: { $0.steps > $1.steps }) {
             guard let bytes = FileManager.default.contents(atPath: "\(folder)/\(entry.name)"),
-                Digest.sha256(bytes) == entry.sha256
+                Digest.sha256(bytes) == entry.sha256,
+                let log = LossLog(first: entry.steps, of: text), Digest.sha256(log.text) == entry.losses
             else { continue }
-            return (entry.steps, bytes)
+            return (entry.steps, bytes, log)
         }
         return nil
     }
 
-    /// Writes a checkpoint and then deletes the earlier ones.
-    package mutating func save(_ bytes: Data, name: String, steps: Int) throws {
+    /// Writes a checkpoint, after the losses of its steps, and then deletes the earlier ones.
+    ///
+    /// - Parameter log: the losses of all steps that the checkpoint has behind it.
+    package mutating func save(_ bytes: Data, name: String, log: LossLog) throws {
+        let losses = log.text
+        try AtomicFile.write(losses, to: lossPath)
         try AtomicFile.write(bytes, to: "\(folder)/\(name)")
         journal.files.removeAll { $0.name == name }
-        journal.files.append(Entry(name: name, steps: steps, sha256: Digest.sha256(bytes)))
+        journal.files.append(
+            Entry(name: name, steps: log.losses.count, sha256: Digest.sha256(bytes), losses: Digest.sha256(losses)))
         try keepOnly(name)
     }
 

@@ -29,7 +29,8 @@ package struct Engine {
     /// Trains to the end of the loop's last epoch, from the newest intact checkpoint if there is one.
     package func train(
         _ loop: TrainingLoop, checkpoints: inout CheckpointFolder, settings: TrainingSettings, slices: [CatalogSlice],
-        source: @escaping SliceSource, start: PretrainedFile?, name: String, progress: ProgressMeter
+        source: @escaping SliceSource, start: PretrainedFile?, name: String, progress: ProgressMeter,
+        goesOn: () -> Void
     ) throws {
         let newest = checkpoints.newest()
         let samples = slices.map { TrainingSample(id: $0.id, targets: NetworkOrder.targets(of: $0.labels)) }
@@ -46,16 +47,16 @@ package struct Engine {
             name, total: loop.totalSteps * settings.batchSize, unit: "images",
             done: (newest?.steps ?? 0) * settings.batchSize)
         defer { progress.end() }
-        var losses: [Double] = []
         try loop.run(
-            from: newest?.steps ?? 0, checkpoints: &checkpoints, step: { losses.append(try trainer.step()) },
+            after: newest?.losses ?? LossLog(), checkpoints: &checkpoints, step: trainer.step,
             snapshot: { Data(trainer.snapshot().encoded()) },
-            report: { done in
+            report: { log in
+                let done = log.losses.count
                 progress.advance(to: done * settings.batchSize)
+                goesOn()
                 guard done % loop.stepsPerEpoch == 0 else { return }
-                let mean = losses.reduce(0, +) / Double(losses.count)
+                let mean = log.losses.suffix(loop.stepsPerEpoch).reduce(0, +) / Double(loop.stepsPerEpoch)
                 progress.note("\(name): epoch \(done / loop.stepsPerEpoch - 1), mean loss \(Numbers.fixed(mean, 4))")
-                losses.removeAll()
             })
     }
 
@@ -99,7 +100,8 @@ package struct SlicePredictor {
 
     /// The probabilities of the slices `ids`, going on from what an interrupted run left in `partial`.
     package func predict(
-        _ ids: [String], source: @escaping SliceSource, name: String, partial: PartialTable?, progress: ProgressMeter
+        _ ids: [String], source: @escaping SliceSource, name: String, partial: PartialTable?, progress: ProgressMeter,
+        goesOn: () -> Void = {}
     ) throws -> PredictionTable {
         var table = partial?.load(for: ids) ?? PredictionTable(sliceIDs: [], values: [])
         progress.begin(name, total: ids.count, unit: "slices", done: table.sliceIDs.count)
@@ -111,6 +113,7 @@ package struct SlicePredictor {
             table.values += NetworkOrder.fileOrder(probabilities)
             table.sliceIDs += ids[first..<first + probabilities.count / Backbone.outputs]
             progress.advance(to: table.sliceIDs.count)
+            goesOn()
             if let partial, ProgressMeter.uptime() - lastSaved >= partial.interval {
                 try partial.save(table)
                 lastSaved = ProgressMeter.uptime()

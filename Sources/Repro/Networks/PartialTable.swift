@@ -7,7 +7,7 @@ import Submit
 /// The file's first line is the stage's key and the SHA-256 of the rest, which is a prediction table; anything else is ignored.
 package struct PartialTable {
     package let path: String
-    /// Which inputs, settings and program the predictions belong to.
+    /// Which inputs, settings and revision the predictions belong to.
     package let key: String
     /// Seconds between two writes.
     package let interval: Double

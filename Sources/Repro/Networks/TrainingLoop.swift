@@ -14,26 +14,26 @@ package struct TrainingLoop {
     package var totalSteps: Int { stepsPerEpoch * (lastEpoch + 1) }
 
     /// - Parameters:
-    ///   - stepsDone: how many steps the training has behind it.
-    ///   - step: does one optimisation step.
+    ///   - log: the losses of the steps that the training has behind it.
+    ///   - step: does one optimisation step and gives its loss.
     ///   - snapshot: the training's whole state as a file's bytes.
-    ///   - report: is told the steps done after each one.
+    ///   - report: is told the losses of all steps after each one.
     package func run(
-        from stepsDone: Int, checkpoints: inout CheckpointFolder, step: () throws -> Void,
-        snapshot: () throws -> Data, report: (Int) -> Void
+        after log: LossLog, checkpoints: inout CheckpointFolder, step: () throws -> Double,
+        snapshot: () throws -> Data, report: (LossLog) -> Void
     ) throws {
-        var lastSaved = clock()
-        for done in stride(from: stepsDone + 1, through: totalSteps, by: 1) {
-            try step()
-            report(done)
+        var (log, lastSaved) = (log, clock())
+        for done in stride(from: log.losses.count + 1, through: totalSteps, by: 1) {
+            log.losses.append(try step())
+            report(log)
             let endsEpoch = done % stepsPerEpoch == 0
             // An epoch's end is a good place to go on from, but one of seconds is not worth hundreds of megabytes.
             let patience = endsEpoch ? checkpointInterval / 10 : checkpointInterval
             guard done == totalSteps || clock() - lastSaved >= patience else { continue }
-            let name = endsEpoch ? CheckpointFolder.name(epoch: done / stepsPerEpoch - 1) : "step\(done).safetensors"
-            try checkpoints.save(try snapshot(), name: name, steps: done)
+            let name = endsEpoch ? WorkFolder.checkpoint(epoch: done / stepsPerEpoch - 1) : "step\(done).safetensors"
+            try checkpoints.save(try snapshot(), name: name, log: log)
             lastSaved = clock()
         }
-        try checkpoints.keepOnly(CheckpointFolder.name(epoch: lastEpoch))
+        try checkpoints.keepOnly(WorkFolder.checkpoint(epoch: lastEpoch))
     }
 }

@@ -30,16 +30,17 @@ package struct InputStages {
     private func unpackStage(_ archive: String) throws -> Stage {
         let isDemo = self.archive == nil
         var stage = Stage(
-            name: "unpack", needs: isDemo ? ["demo-data"] : [],
-            settings: isDemo ? "" : try Unpacker.identity(of: archive),
+            .unpack, needs: isDemo ? [StageKind.demoData.rawValue] : [],
+            settings: isDemo ? [] : [try Unpacker.identity(of: archive)],
             outputs: [
                 .init(path: WorkFolder.inputs, hash: { try rootHash(of: $0, journal: "\($0)/\(Unpacker.journalName)") })
             ]
-        ) { _ in
+        ) { session in
             defer { progress.end() }
             var unpacker = Unpacker(archive: archive, destination: folder.path(WorkFolder.inputs), threads: threads)
             unpacker.removesStrays = true
-            let (report, _) = try unpacker.run(progress: progress.reporting("unpack", unit: "MiB"))
+            let (report, _) = try unpacker.run(
+                progress: session.reporting(progress.reporting("unpack", unit: "MiB")))
             for refusal in report.refused {
                 progress.note("\(archive): \(refusal.member) was not unpacked: \(refusal.reason)")
             }
@@ -60,17 +61,17 @@ package struct InputStages {
     private func fingerprintStage(_ archive: String) -> Stage {
         let journal = folder.path(WorkFolder.inputJournal)
         return Stage(
-            name: "unpack", needs: [], settings: "folder",
+            .unpack, needs: [], settings: ["folder"],
             outputs: [
                 .init(
                     path: WorkFolder.manifest, hash: { _ in try rootHash(of: archive, journal: journal) },
                     subject: archive)
             ]
-        ) { _ in
+        ) { session in
             defer { progress.end() }
             let manifest = try Fingerprint.manifest(
                 of: [archive], threads: threads, journal: try HashJournal(path: journal, source: archive),
-                progress: progress.reporting("fingerprint", unit: "files"))
+                progress: session.reporting(progress.reporting("fingerprint", unit: "files")))
             try AtomicFile.write(manifest.text, to: folder.path(WorkFolder.manifest))
             competition.reset()
         }
@@ -85,25 +86,19 @@ package struct InputStages {
         ).rootHash
     }
 
-    private struct CatalogStageSettings: Encodable {
-        let folds: Recipe.Folds
-        let catalog: Recipe.CatalogRules
-    }
-
     private func catalogStage() throws -> Stage {
         Stage(
-            name: "catalog", needs: ["unpack"],
-            settings: try JSON.encode(
-                CatalogStageSettings(folds: recipe.folds, catalog: recipe.catalog), indented: false),
+            .catalog, needs: [StageKind.unpack.rawValue],
+            settings: [recipe.folds.count, recipe.folds.seed, recipe.catalog.repairWrappedPixels],
             outputs: [.init(path: WorkFolder.catalog, hash: { try SliceCatalog(path: $0).contentFingerprint() })]
-        ) { _ in
+        ) { session in
             competition.reset()
             defer { progress.end() }
             try competition.catalog.build(
                 CatalogSettings(
                     input: try competition.located(), folds: recipe.folds.count, foldSeed: recipe.folds.seed,
                     repairsWrap: recipe.catalog.repairWrappedPixels, threads: threads),
-                progress: progress.reporting("catalog", unit: "slices"))
+                progress: session.reporting(progress.reporting("catalog", unit: "slices")))
             try noteSkipped()
         }
     }
@@ -129,12 +124,15 @@ package struct InputStages {
         let settings = DemoSettings(patients: demo.patients, size: demo.size, seed: demo.seed, threads: threads)
         let written = Written()
         var stage = Stage(
-            name: "demo-data", needs: [], settings: try JSON.encode(demo, indented: false),
+            .demoData, needs: [], settings: [demo.patients, demo.size, demo.seed],
             outputs: [.init(path: WorkFolder.demoArchive), .init(path: WorkFolder.demoTruth)]
-        ) { _ in
+        ) { session in
             defer { progress.end() }
             written.contentHash = try DemoCompetition(settings: settings)
-                .write(to: folder.path(WorkFolder.demo), progress: progress.reporting("demo-data", unit: "slices"))
+                .write(
+                    to: folder.path(WorkFolder.demo),
+                    progress: session.reporting(progress.reporting("demo-data", unit: "slices"))
+                )
                 .contentHash
         }
         stage.contentHash = { written.contentHash }

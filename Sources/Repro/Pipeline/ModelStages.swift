@@ -1,4 +1,5 @@
 import Basics
+import Catalog
 import Foundation
 import Metrics
 import Nets
@@ -37,34 +38,32 @@ package struct ModelStages {
         try backbone.pretrained.map { try PretrainedFile.locate($0, in: pretrained) }
     }
 
-    package static func trainName(_ backbone: Backbone, _ fold: Int) -> String {
-        "train/\(backbone.rawValue)/fold\(fold)"
-    }
-    package static func predictName(_ backbone: Backbone, _ fold: Int) -> String {
-        "predict/\(backbone.rawValue)/fold\(fold)"
+    /// A training or prediction without the kind: `resnet34/fold0`.
+    private static func name(_ backbone: Backbone, _ fold: Int) -> String { "\(backbone.rawValue)/fold\(fold)" }
+
+    private static func trainName(_ backbone: Backbone, _ fold: Int) -> String {
+        "\(StageKind.train.rawValue)/\(name(backbone, fold))"
     }
 
-    private struct TrainStageSettings: Encodable {
-        let training: TrainingSettings
-        let arithmetic: Arithmetic
-        /// SHA-256 of the file that training starts from.
-        let pretrained: String?
-        let repairWrappedPixels: Bool
+    package static func predictName(_ backbone: Backbone, _ fold: Int) -> String {
+        "\(StageKind.predict.rawValue)/\(name(backbone, fold))"
     }
 
     private func trainStage(_ backbone: Recipe.BackboneTraining, fold: Int, start: PretrainedFile?) throws -> Stage {
         let settings = Engine.settings(recipe, backbone, fold: fold)
         let snapshot = backbone.folds[fold].snapshot
         let path = WorkFolder.snapshot(backbone.backbone, fold: fold, epoch: snapshot)
+        let model = WorkFolder.model(backbone.backbone, fold: fold)
+        let (losses, patients) = ("\(model)/\(LossLog.fileName)", "\(model)/patients.txt")
         let name = Self.trainName(backbone.backbone, fold)
         var stage = Stage(
-            name: name, needs: ["unpack", "catalog"],
-            settings: try JSON.encode(
-                TrainStageSettings(
-                    training: settings, arithmetic: engine.arithmetic, pretrained: start?.sha256,
-                    repairWrappedPixels: recipe.catalog.repairWrappedPixels), indented: false),
-            outputs: [.init(path: path)], isTrained: true
-        ) { key in
+            .train, name: Self.name(backbone.backbone, fold),
+            needs: [StageKind.unpack.rawValue, StageKind.catalog.rawValue],
+            settings: [
+                settings, snapshot, engine.arithmetic.rawValue, start?.sha256, recipe.catalog.repairWrappedPixels,
+            ],
+            outputs: [.init(path: path), .init(path: losses), .init(path: patients)], isTrained: true
+        ) { session in
             let slices = try competition.slices(outOf: fold)
             let batch = backbone.folds[fold].batch
             guard slices.count >= batch else {
@@ -76,41 +75,39 @@ package struct ModelStages {
             let loop = TrainingLoop(
                 stepsPerEpoch: slices.count / batch, lastEpoch: snapshot, checkpointInterval: checkpointInterval,
                 clock: ProgressMeter.uptime)
-            var checkpoints = try CheckpointFolder(
-                folder: folder.path(WorkFolder.model(backbone.backbone, fold: fold)), key: key)
+            var checkpoints = try CheckpointFolder(folder: folder.path(model), key: session.key)
             try engine.train(
                 loop, checkpoints: &checkpoints, settings: settings, slices: slices,
-                source: try competition.store().image,
-                start: start, name: name, progress: progress)
+                source: try competition.store().image, start: start, name: name, progress: progress,
+                goesOn: session.goesOn)
+            try AtomicFile.write(Self.list(patientsOf: slices), to: folder.path(patients))
         }
         stage.resumes = true
+        stage.labels = patients
         stage.contentHash = { try Engine.parametersHash(of: folder.path(path)) }
         return stage
     }
 
-    private struct PredictStageSettings: Encodable {
-        let seed: UInt64
-        let imageSize: Int
-        let windows: [Window]
-        let augmentation: Augmentation
-        let draws: Int
-        let arithmetic: Arithmetic
-        let repairWrappedPixels: Bool
+    /// The patients of some slices, one a line.
+    private static func list(patientsOf slices: [CatalogSlice]) -> String {
+        Set(slices.map(\.patientID)).sorted(by: bytesPrecede).map { "\($0)\n" }.joined()
     }
 
     private func predictStage(_ backbone: Recipe.BackboneTraining, fold: Int) throws -> Stage {
         let out = WorkFolder.predictions(backbone.backbone, fold: fold)
         let name = Self.predictName(backbone.backbone, fold)
         let weights = WorkFolder.snapshot(backbone.backbone, fold: fold, epoch: backbone.folds[fold].snapshot)
-        let settings = PredictStageSettings(
-            seed: recipe.seed, imageSize: recipe.imageSize, windows: recipe.windows, augmentation: recipe.augmentation,
-            draws: recipe.testTimeDraws, arithmetic: engine.arithmetic,
-            repairWrappedPixels: recipe.catalog.repairWrappedPixels)
         var stage = Stage(
-            name: name, needs: ["unpack", "catalog", Self.trainName(backbone.backbone, fold)],
-            settings: try JSON.encode(settings, indented: false),
+            .predict, name: Self.name(backbone.backbone, fold),
+            needs: [
+                StageKind.unpack.rawValue, StageKind.catalog.rawValue, Self.trainName(backbone.backbone, fold),
+            ],
+            settings: [
+                recipe.seed, recipe.imageSize, recipe.windows, recipe.augmentation, recipe.testTimeDraws,
+                engine.arithmetic.rawValue, recipe.catalog.repairWrappedPixels,
+            ],
             outputs: ["oof", "test"].map { .init(path: "\(out)/\($0).csv") }, isTrained: true
-        ) { key in
+        ) { session in
             let predictor = try engine.predictor(
                 .init(
                     backbone: backbone.backbone, imageSize: recipe.imageSize, windows: recipe.windows,
@@ -122,8 +119,9 @@ package struct ModelStages {
                 try folder.prepare("\(out)/\(file).csv")
                 let table = try predictor.predict(
                     slices.map(\.id), source: try competition.store().image, name: "\(name)/\(file)",
-                    partial: .init(path: folder.path("\(out)/\(file).partial"), key: key, interval: checkpointInterval),
-                    progress: progress)
+                    partial: .init(
+                        path: folder.path("\(out)/\(file).partial"), key: session.key, interval: checkpointInterval),
+                    progress: progress, goesOn: session.goesOn)
                 try AtomicFile.write(table.csv(), to: folder.path("\(out)/\(file).csv"))
             }
             for file in ["oof", "test"] {

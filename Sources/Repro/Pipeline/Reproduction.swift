@@ -79,13 +79,13 @@ package struct Reproduction {
         let outcomes = try StageRunner(folder: folder.root, progress: progress).run(stages, record: &record)
         let summary = RunSummary(
             record: record, outcomes: outcomes, golden: golden, arithmetic: options.arithmetic, work: folder.root,
-            scores: try JSON.decode(RunScores.self, file: folder.path(WorkFolder.scores)))
+            scores: try RunScores.load(from: folder))
         try AtomicFile.write(HTMLReport(summary: summary).html, to: folder.path(WorkFolder.report))
         return summary
     }
 
     /// Brings some stages up to date, all that they need among them.
-    package func run(_ stages: [Stage]) throws -> [StageRunner.Outcome] {
+    package func run(_ stages: [Stage]) throws -> [StageOutcome] {
         var record = try openRecord()
         return try StageRunner(folder: folder.root, progress: progress).run(stages, record: &record)
     }

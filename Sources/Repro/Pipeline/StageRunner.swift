@@ -3,73 +3,58 @@ import Foundation
 
 /// Runs the stages of a run in order, skipping those whose result is there and proven to be the right one.
 ///
-/// A stage is skipped only if its inputs, settings and program version hash to what `run.json` has for it and every
-/// output still hashes to what was written. Anything else is said and the stage is made again.
+/// A stage is skipped only if its inputs, settings and revision are those that `run.json` has for it and every output still
+/// hashes to what was written. Anything else is said and the stage is made again.
 package struct StageRunner {
-    /// How one stage ended.
-    package struct Outcome: Sendable, Equatable {
-        package let name: String
-        package let hash: String
-        /// How long it took; nil if it was skipped.
-        package let seconds: Double?
-        package let isTrained: Bool
-    }
-
     package let folder: String
-    package let program: String
     package let progress: ProgressMeter
     package let clock: @Sendable () -> Double
 
     package init(
-        folder: String, program: String = programVersion, progress: ProgressMeter,
-        clock: @escaping @Sendable () -> Double = ProgressMeter.uptime
+        folder: String, progress: ProgressMeter, clock: @escaping @Sendable () -> Double = ProgressMeter.uptime
     ) {
         self.folder = folder
-        self.program = program
         self.progress = progress
         self.clock = clock
     }
 
     /// Brings every stage up to date and returns how each ended; `record` is saved after each one that was made.
-    package func run(_ stages: [Stage], record: inout RunRecord) throws -> [Outcome] {
-        var outcomes: [Outcome] = []
+    package func run(_ stages: [Stage], record: inout RunRecord) throws -> [StageOutcome] {
+        var outcomes: [StageOutcome] = []
+        let edited = Set(record.editedStages)
         for stage in stages {
             guard let inputs = record.inputsHash(of: stage.needs) else {
                 throw Failure(.bug, "the stage \(stage.name) needs \(stage.needs), one of which has not run.")
             }
-            let settings = Digest.sha256(stage.settings)
-            if let hash = try hashIfCurrent(stage, record.stages[stage.name], inputs: inputs, settings: settings) {
-                outcomes.append(Outcome(name: stage.name, hash: hash, seconds: nil, isTrained: stage.isTrained))
-                continue
+            let settings = stage.settings.sha256
+            if let known = record.stages[stage.name] {
+                let reason =
+                    edited.contains(stage.name)
+                    ? "its entry in run.json was edited"
+                    : staleness(of: stage, known, inputs: inputs, settings: settings)
+                guard let reason else {
+                    outcomes.append(StageOutcome(stage, known, seconds: nil))
+                    continue
+                }
+                progress.note("\(stage.name): \(reason); making it again")
             }
             try clear(stage, &record)
-            let made = try make(stage, inputs: inputs, settings: settings)
-            record.stages[stage.name] = made
-            try record.save(to: folder)
-            outcomes.append(
-                Outcome(name: stage.name, hash: made.hash, seconds: made.seconds, isTrained: stage.isTrained))
+            let made = try make(stage, inputs: inputs, settings: settings, &record)
+            outcomes.append(StageOutcome(stage, made, seconds: made.seconds))
         }
         return outcomes
     }
 
-    /// The recorded hash of a stage that need not be made again, or nil after saying why it must be.
-    private func hashIfCurrent(
-        _ stage: Stage, _ record: RunRecord.StageRecord?, inputs: String, settings: String
-    ) throws -> String? {
-        guard let record else { return nil }
-        let reason: String? =
-            if record.program != program {
-                "it was made by version \(record.program)"
-            } else if record.settings != settings {
-                "its settings have changed"
-            } else if record.inputs != inputs {
-                "its inputs have changed"
-            } else {
-                damage(to: stage, record)
-            }
-        guard let reason else { return record.hash }
-        progress.note("\(stage.name): \(reason); making it again")
-        return nil
+    /// Why a stage must be made again; nil if it need not be.
+    private func staleness(
+        of stage: Stage, _ record: RunRecord.StageRecord, inputs: String, settings: String
+    ) -> String? {
+        if record.revision != stage.revision {
+            return "it is of revision \(record.revision), this program makes revision \(stage.revision)"
+        }
+        if record.settings != settings { return "its settings have changed" }
+        if record.inputs != inputs { return "its inputs have changed" }
+        return damage(to: stage, record)
     }
 
     private func damage(to stage: Stage, _ record: RunRecord.StageRecord) -> String? {
@@ -85,19 +70,41 @@ package struct StageRunner {
         return nil
     }
 
-    private func make(_ stage: Stage, inputs: String, settings: String) throws -> RunRecord.StageRecord {
-        let begun = clock()
+    private func make(
+        _ stage: Stage, inputs: String, settings: String, _ record: inout RunRecord
+    ) throws -> RunRecord.StageRecord {
         progress.note(stage.name)
-        try stage.run(Digest.sha256("\(stage.name)\n\(inputs)\n\(settings)\n\(program)\n"))
+        let key = CanonicalForm([stage.name, inputs, settings, stage.revision]).sha256
+        let before = record.unfinished[stage.name].flatMap { $0.key == key ? $0 : nil }
+        let sessions = (before?.sessions ?? 0) + 1
+        var noted = record
+        let session = StageSession(key: key, clock: clock) { seconds in
+            noted.unfinished[stage.name] = .init(
+                key: key, seconds: (before?.seconds ?? 0) + seconds, sessions: sessions)
+            // A note that cannot be written costs the note; a disk that is full is said where the result is written.
+            try? noted.save(to: folder)
+        }
+        try stage.run(session)
         let outputs = try stage.outputs.map { output in
             RunRecord.Output(path: output.path, sha256: try output.hash("\(folder)/\(output.path)"))
         }
         let combined =
             outputs.count == 1
             ? outputs[0].sha256 : Digest.sha256(outputs.map { "\($0.sha256)  \($0.path)\n" }.joined())
-        return RunRecord.StageRecord(
-            needs: stage.needs, inputs: inputs, settings: settings, program: program, outputs: outputs,
-            hash: try stage.contentHash?() ?? combined, seconds: clock() - begun)
+        let made = RunRecord.StageRecord(
+            needs: stage.needs, inputs: inputs, settings: settings, revision: stage.revision, program: programVersion,
+            outputs: outputs, hash: try stage.contentHash?() ?? combined, labels: try stage.labels.map(labels),
+            seconds: (before?.seconds ?? 0) + session.seconds, sessions: sessions)
+        record.stages[stage.name] = made
+        record.unfinished[stage.name] = nil
+        try record.save(to: folder)
+        record.chain()
+        return made
+    }
+
+    private func labels(_ list: String) throws -> RunRecord.Labels {
+        let text = try String(contentsOfFile: "\(folder)/\(list)", encoding: .utf8)
+        return RunRecord.Labels(patients: text.split(separator: "\n").count, list: list)
     }
 
     /// A stage that is made again starts from nothing, so that what was damaged or outdated cannot leak into it; only one
@@ -111,5 +118,12 @@ package struct StageRunner {
             guard FileManager.default.fileExists(atPath: path) else { continue }
             try FileManager.default.removeItem(atPath: path)
         }
+    }
+}
+
+extension StageOutcome {
+    /// - Parameter seconds: nil if the stage was skipped.
+    fileprivate init(_ stage: Stage, _ record: RunRecord.StageRecord, seconds: Double?) {
+        self.init(name: stage.name, hash: record.hash, seconds: seconds, isTrained: stage.isTrained)
     }
 }

@@ -24,16 +24,6 @@ package struct TableStages {
         package var folds: [Int] = []
     }
 
-    private struct SubmissionSettings: Encodable {
-        let blend: Recipe.Blend
-        let clip: Double
-    }
-
-    private struct ScoreSettings: Encodable {
-        let blends: [String]
-        let clip: Double
-    }
-
     package func all() throws -> [Stage] {
         try recipe.blends.map(blendStage) + recipe.blends.indices.map(submissionStage) + [
             validateStage(), scoreStage(),
@@ -46,8 +36,11 @@ package struct TableStages {
     private func blendStage(_ blend: Recipe.Blend) throws -> Stage {
         let out = WorkFolder.blend(blend.name)
         return Stage(
-            name: "blend/\(blend.name)", needs: predicting + ["unpack"],
-            settings: try JSON.encode(SubmissionSettings(blend: blend, clip: recipe.clip.submission), indented: false),
+            .blend, name: blend.name, needs: predicting + [StageKind.unpack.rawValue],
+            settings: [
+                blend.parts.map { CanonicalList([$0.backbone.rawValue, $0.weight]) }, recipe.folds.count,
+                recipe.clip.submission,
+            ],
             outputs: [.init(path: "\(out)/oof.csv"), .init(path: "\(out)/test.csv")], isTrained: true
         ) { _ in
             let weights = blend.parts.map(\.weight)
@@ -83,14 +76,17 @@ package struct TableStages {
         return try Submit.blend(folds, weights: equalWeights(folds.count), clip: nil)
     }
 
+    private static func blendName(_ blend: Recipe.Blend) -> String { "\(StageKind.blend.rawValue)/\(blend.name)" }
+
     // MARK: Submission
 
     private func submissionStage(_ index: Int) throws -> Stage {
         let blend = recipe.blends[index]
         let out = WorkFolder.submission(recipe.blends, index)
         var stage = Stage(
-            name: index == 0 ? "submission" : "submission/\(blend.name)", needs: ["blend/\(blend.name)", "unpack"],
-            settings: "\(recipe.clip.submission)", outputs: [.init(path: out)], isTrained: true
+            .submission, name: index == 0 ? "" : blend.name,
+            needs: [Self.blendName(blend), StageKind.unpack.rawValue],
+            settings: [recipe.clip.submission], outputs: [.init(path: out)], isTrained: true
         ) { _ in
             let test = try read(folder.path("\(WorkFolder.blend(blend.name))/test.csv"))
             try write(
@@ -105,13 +101,14 @@ package struct TableStages {
     /// Checks every submission as `repro verify` would, and keeps what it found.
     private func validateStage() -> Stage {
         let files = recipe.blends.indices.map { WorkFolder.submission(recipe.blends, $0) }
-        let names = recipe.blends.enumerated().map { $0 == 0 ? "submission" : "submission/\($1.name)" }
-        return Stage(
-            name: "validate", needs: names + ["unpack"], settings: "", outputs: [.init(path: "validation.txt")],
+        let submission = StageKind.submission.rawValue
+        let names = recipe.blends.enumerated().map { $0 == 0 ? submission : "\(submission)/\($1.name)" }
+        var stage = Stage(
+            .validate, needs: names + [StageKind.unpack.rawValue], outputs: [.init(path: WorkFolder.validation)],
             isTrained: true
         ) { _ in
             let sample = try read(try sample())
-            var report = ""
+            var report: [SubmissionCheck] = []
             for file in files {
                 let found = verify(try bytes(folder.path(file)), sample: sample)
                 guard found.isValid else {
@@ -121,20 +118,28 @@ package struct TableStages {
                     throw Failure(
                         .checkFailed, "\(folder.path(file)): the submission is not valid:" + problems.joined())
                 }
-                report +=
-                    "\(file): valid, \(found.slices) slices, \(found.slices * HemorrhageType.allCases.count) rows\n"
+                report.append(SubmissionCheck(file: file, slices: found.slices))
             }
-            try AtomicFile.write(report, to: folder.path("validation.txt"))
+            try AtomicFile.write(
+                try JSON.encode(report, keys: .snakeCase) + "\n", to: folder.path(WorkFolder.validation))
         }
+        stage.contentHash = {
+            CanonicalForm(
+                try JSON.decode([SubmissionCheck].self, file: folder.path(WorkFolder.validation), keys: .snakeCase)
+            ).sha256
+        }
+        return stage
     }
 
     // MARK: Scores
 
     private func scoreStage() throws -> Stage {
         let names = recipe.blends.map(\.name)
-        return Stage(
-            name: "score", needs: predicting + names.map { "blend/\($0)" } + ["catalog", "validate"],
-            settings: try JSON.encode(ScoreSettings(blends: names, clip: recipe.clip.score), indented: false),
+        var stage = Stage(
+            .score,
+            needs: predicting + recipe.blends.map(Self.blendName)
+                + [StageKind.catalog.rawValue, StageKind.validate.rawValue],
+            settings: [recipe.backbones.map(\.backbone.rawValue), names, recipe.clip.score],
             outputs: [.init(path: WorkFolder.scores)], isTrained: true
         ) { _ in
             var scores = RunScores()
@@ -147,8 +152,11 @@ package struct TableStages {
                 try addOutOfFold(name, try read(folder.path("\(WorkFolder.blend(name))/oof.csv")), truth, to: &scores)
             }
             if let testTruth { try addTest(TruthTable(parsing: bytes(testTruth), name: testTruth), to: &scores) }
-            try AtomicFile.write(try JSON.encode(scores) + "\n", to: folder.path(WorkFolder.scores))
+            try AtomicFile.write(
+                try JSON.encode(scores, keys: .snakeCase) + "\n", to: folder.path(WorkFolder.scores))
         }
+        stage.contentHash = { try RunScores.load(from: folder).canonicalForm.sha256 }
+        return stage
     }
 
     private func addOutOfFold(
@@ -193,4 +201,13 @@ package struct TableStages {
         try folder.prepare(relative)
         try AtomicFile.write(table.csv(), to: folder.path(relative))
     }
+}
+
+/// What the validation found of a submission that is valid, as `validation.json` keeps it.
+private struct SubmissionCheck: Codable, CanonicalValue {
+    /// Relative to the work directory.
+    let file: String
+    let slices: Int
+
+    func append(to form: inout CanonicalForm) { form.append(list: [file, slices]) }
 }

@@ -5,6 +5,7 @@ import Foundation
 package enum RecipeLibrary {
     package static let builtIn: [(name: String, yaml: [UInt8])] = [
         ("demo", PackageResources.demo_yaml),
+        ("mini", PackageResources.mini_yaml),
         ("rsna-2019-58th", PackageResources.rsna_2019_58th_yaml),
     ]
 

@@ -21,11 +21,14 @@ extension Golden {
 
     /// The golden hashes that come with the program, for a recipe that comes with it.
     package static func builtIn(for recipe: Recipe) throws -> Golden? {
-        guard recipe.name == "demo" else { return nil }
-        return try Golden(parsing: PackageResources.golden_demo_json, name: "golden/demo.json")
+        switch recipe.name {
+        case "demo": try Golden(parsing: PackageResources.golden_demo_json, name: "golden/demo.json")
+        case "mini": try Golden(parsing: PackageResources.golden_mini_json, name: "golden/mini.json")
+        default: nil
+        }
     }
 
-    package func verdict(on outcome: StageRunner.Outcome, exactMath: Bool) -> GoldenVerdict {
+    package func verdict(on outcome: StageOutcome, exactMath: Bool) -> GoldenVerdict {
         guard let expected = stages[outcome.name] else { return .unknown }
         if outcome.isTrained && !exactMath { return .notCompared }
         return expected == outcome.hash ? .same : .differs

@@ -1,3 +1,4 @@
+import Basics
 import Metrics
 
 /// The scores of a run, as `scores.json` keeps them.
@@ -33,5 +34,23 @@ package struct RunScores: Sendable, Codable, Equatable {
             Line(
                 set: set, predictions: predictions, fold: fold, slices: score.count, overall: score.overall,
                 constantOverall: constant.overall, perType: score.perType, constantPerType: constant.perType))
+    }
+}
+
+extension RunScores {
+    /// Reads `scores.json`.
+    package static func load(from folder: WorkFolder) throws -> RunScores {
+        try JSON.decode(RunScores.self, file: folder.path(WorkFolder.scores), keys: .snakeCase)
+    }
+
+    /// The scores as their stage's hash covers them: `docs/formats.md` has the order.
+    package var canonicalForm: CanonicalForm { CanonicalForm([types, lines]) }
+}
+
+extension RunScores.Line: CanonicalValue {
+    package func append(to form: inout CanonicalForm) {
+        form.append(list: [
+            set == .test, predictions, fold, slices, overall, constantOverall, perType, constantPerType,
+        ])
     }
 }

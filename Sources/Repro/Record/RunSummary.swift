@@ -27,7 +27,7 @@ package struct RunSummary: Sendable, Encodable {
     package let goldenWithoutStage: [String]
 
     package init(
-        record: RunRecord, outcomes: [StageRunner.Outcome], golden: Golden?, arithmetic: Arithmetic, work: String,
+        record: RunRecord, outcomes: [StageOutcome], golden: Golden?, arithmetic: Arithmetic, work: String,
         scores: RunScores
     ) {
         program = record.program

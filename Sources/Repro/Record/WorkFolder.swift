@@ -18,12 +18,16 @@ package struct WorkFolder: Sendable {
     package static let inputJournal = "inputs.journal"
     package static let catalog = "catalog.sqlite"
     package static let scores = "scores.json"
+    package static let validation = "validation.json"
     package static let report = "report.html"
 
     package static func model(_ backbone: Backbone, fold: Int) -> String { "models/\(backbone.rawValue)/fold\(fold)" }
 
+    /// The weights at the end of an epoch, in a model's folder.
+    package static func checkpoint(epoch: Int) -> String { "epoch\(epoch).safetensors" }
+
     package static func snapshot(_ backbone: Backbone, fold: Int, epoch: Int) -> String {
-        "\(model(backbone, fold: fold))/\(CheckpointFolder.name(epoch: epoch))"
+        "\(model(backbone, fold: fold))/\(checkpoint(epoch: epoch))"
     }
 
     package static func predictions(_ backbone: Backbone, fold: Int) -> String {
