@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -35,11 +36,24 @@ struct DICOMFile {
 
 namespace {
 
+// DCMTK takes its dictionary from where Debian's package puts it, or from where DCMDICTPATH says. A packed program, which runs where there
+// may be neither, has one in share/repro beside its folder.
+void find_dictionary() {
+    if (dcmDataDict.isDictionaryLoaded()) return;
+    std::error_code error;
+    const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
+    const std::filesystem::path packed = program.parent_path().parent_path() / "share/repro/dicom.dic";
+    if (error || !std::filesystem::exists(packed, error)) return;
+    dcmDataDict.wrlock().loadDictionary(packed.c_str());
+    dcmDataDict.wrunlock();
+}
+
 // Errors are returned, never printed: a bad file among 750,000 is reported once, by the catalog. DCMTK decodes what it has been told of.
 void set_up() {
     static std::once_flag once;
     std::call_once(once, [] {
         OFLog::configure(OFLogger::OFF_LOG_LEVEL);
+        find_dictionary();
         DJDecoderRegistration::registerCodecs();
         DJLSDecoderRegistration::registerCodecs();
         DcmRLEDecoderRegistration::registerCodecs();
