@@ -3,7 +3,7 @@
 # One set of flags everywhere, so that building, testing and reproducing share one build.
 SWIFT_FLAGS := -c release -Xswiftc -enable-testing
 REPRO := .build/release/repro
-SOURCES := Sources Tests Fuzz Package.swift
+SOURCES := Sources Tests Examples Fuzz Package.swift
 C_SOURCES = $(shell find Sources scripts '(' -name '*.[ch]' -o -name '*.cpp' ')')
 
 .PHONY: all packages build build-tests test test-faults reproduce lint lint-c format clean
@@ -20,10 +20,11 @@ build: packages
 build-tests: packages
 	swift build $(SWIFT_FLAGS) --build-tests
 
-# Everything that must hold: style, unit tests, and the demo against its golden hashes, twice.
+# Everything that must hold: style, tests, the demo against its golden hashes, what a user of the libraries builds.
 test: lint build-tests
 	swift test $(SWIFT_FLAGS) --skip-build
 	scripts/test-reproduction $(REPRO)
+	scripts/test-examples $(REPRO)
 
 # Kills, full disks, damaged input and random bytes, many times: half an hour.
 test-faults: build-tests
@@ -43,7 +44,7 @@ reproduce: build
 	$(REPRO) reproduce --recipe demo --work work/demo
 
 clean:
-	rm -rf .build .build-dist dist work
+	rm -rf .build .build-dist .build-examples .build-fuzz dist work
 
 # What is handed to people: one tree, packed as a tarball, as a Python wheel, or copied below PREFIX. docs/install.md.
 PREFIX := /usr/local

@@ -8,7 +8,7 @@ let package = Package(
         .library(name: "Metrics", targets: ["Metrics"]),
         .library(name: "Nets", targets: ["Nets"]),
         .library(name: "Submit", targets: ["Submit"]),
-        .library(name: "Repro", targets: ["Repro"]),
+        .library(name: "Repro", targets: ["Repro", "Catalog", "Inputs"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),

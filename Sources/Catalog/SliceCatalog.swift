@@ -5,22 +5,27 @@ import Inputs
 import Metrics
 
 /// A slice of the original's data set, as training and prediction need it.
-package struct CatalogSlice: Sendable, Equatable {
-    package var id: String
+public struct CatalogSlice: Sendable, Equatable {
+    /// `ID_` and hexadecimal digits in the competition's data.
+    public var id: String
     /// The DICOM file.
-    package var path: String
-    package var patientID: String
-    package var studyID: String
-    package var seriesID: String
+    public var path: String
+    /// PatientID (0010,0020).
+    public var patientID: String
+    /// StudyInstanceUID (0020,000D).
+    public var studyID: String
+    /// SeriesInstanceUID (0020,000E).
+    public var seriesID: String
     /// The types that the label file gives, in the order of its rows; of a slice that is listed twice, twice. Empty for test.
-    package var labels: [HemorrhageType]
+    public var labels: [HemorrhageType]
     /// Rank within the series divided by its number of slices: in (0, 1].
-    package var positionOrd: Double
-    /// Labels of the neighbours within the study, joined with spaces; empty at the ends.
-    package var leftLabel: String
-    package var rightLabel: String
+    public var positionOrd: Double
+    /// Labels of the slice before within the study, joined with spaces; empty at the end.
+    public var leftLabel: String
+    /// Labels of the slice after, likewise.
+    public var rightLabel: String
     /// nil for test.
-    package var fold: Int?
+    public var fold: Int?
 }
 
 /// The catalog of a competition folder: headers, statistics, labels, folds and what was left out, in one SQLite file.
@@ -30,11 +35,12 @@ package struct CatalogSlice: Sendable, Equatable {
 /// let report = try catalog.build(CatalogSettings(input: try .locate(in: "work/inputs")))
 /// let slices = try catalog.slices(in: .train)
 /// ```
-package final class SliceCatalog: Sendable {
-    package let path: String
+public final class SliceCatalog: Sendable {
+    /// The SQLite file.
+    public let path: String
 
     /// Names the file; it need not exist before ``build(_:progress:)``.
-    package init(path: String) { self.path = path }
+    public init(path: String) { self.path = path }
 
     /// Reads every slice and replaces the file when all is done.
     ///
@@ -50,7 +56,7 @@ package final class SliceCatalog: Sendable {
     /// The slices of a split after the original's filter, sorted by ID.
     ///
     /// - Parameter root: the input folder, if it has moved since the catalog was made.
-    package func slices(in split: Split, root: String? = nil) throws -> [CatalogSlice] {
+    public func slices(in split: Split, root: String? = nil) throws -> [CatalogSlice] {
         try read { database in
             let recorded = try CatalogSetting.fetchOne(database, key: "input")?.value ?? "."
             let folder = root ?? recorded

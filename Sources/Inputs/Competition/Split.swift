@@ -1,4 +1,4 @@
 /// Which half of the competition a slice belongs to.
-package enum Split: String, CaseIterable, Sendable, Codable {
+public enum Split: String, CaseIterable, Sendable, Codable {
     case train, test
 }

@@ -6,7 +6,7 @@ import Foundation
 ///
 /// Takes any uncompressed transfer syntax (implicit, explicit, big endian, deflated), JPEG lossless, JPEG-LS and RLE.
 /// - Throws: ``SliceError``, which says what is wrong with the file and what to do.
-package func readSlice(at path: String) throws(SliceError) -> DICOMSlice {
+public func readSlice(at path: String) throws(SliceError) -> DICOMSlice {
     try readSlice(at: path) { header, pixels in DICOMSlice(header: header, pixels: pixels.values) }
 }
 
@@ -23,12 +23,12 @@ package func readSlice<Result>(
 /// Reads a CT image in a file of any origin: whose it is and where it lies may have been removed from it, and is not read.
 ///
 /// - Throws: ``SliceError``, as for ``readSlice(at:)``.
-package func readImage(at path: String) throws(SliceError) -> DICOMSlice {
+public func readImage(at path: String) throws(SliceError) -> DICOMSlice {
     try readImage(in: try readFile(path), name: path)
 }
 
 /// The same from a file's bytes; `name` is what errors call it.
-package func readImage(in bytes: [UInt8], name: String) throws(SliceError) -> DICOMSlice {
+public func readImage(in bytes: [UInt8], name: String) throws(SliceError) -> DICOMSlice {
     try withReader(of: bytes, name: name) { reader throws(SliceError) in try reader.image() }
 }
 

@@ -2,11 +2,14 @@
 ///
 /// `pixels` is row-major, `rows * columns` values, the same that pydicom's `pixel_array` gives (version 3): the lower BitsStored bits
 /// of 16-bit words, signed if PixelRepresentation is 1.
-package struct DICOMSlice: Sendable, Equatable {
-    package var header: SliceHeader
-    package var pixels: [Int32]
+public struct DICOMSlice: Sendable, Equatable {
+    /// What the file says of the slice.
+    public var header: SliceHeader
+    /// Row after row, as stored.
+    public var pixels: [Int32]
 
-    package init(header: SliceHeader, pixels: [Int32]) {
+    /// A slice of a header and its pixels, as many as rows times columns.
+    public init(header: SliceHeader, pixels: [Int32]) {
         self.header = header
         self.pixels = pixels
     }
@@ -15,7 +18,7 @@ package struct DICOMSlice: Sendable, Equatable {
     ///
     /// - Parameter repairingWrap: undo the wrap-around of 12-bit slices (``SliceHeader/hasWrappedPixels``), which the original
     ///   solution does not do: add 1000, subtract 4096 where the result is 4096 or more, and take -1000 for the intercept.
-    package func hounsfield(repairingWrap: Bool) -> [Float] {
+    public func hounsfield(repairingWrap: Bool) -> [Float] {
         let units = hounsfieldUnits(repairingWrap: repairingWrap)
         return pixels.map { Float(units($0)) }
     }

@@ -3,9 +3,9 @@ import Basics
 /// Why a file cannot be used as a CT slice: what kind of problem, which file, what was expected and what to do.
 ///
 /// The catalog counts these by ``Kind`` and goes on; a command that needs this one slice ends with the message.
-package struct SliceError: DescribedError, Equatable, Sendable {
+public struct SliceError: DescribedError, Equatable, Sendable {
     /// The raw value is the `reason` in the catalog's table of skipped files.
-    package enum Kind: String, Sendable {
+    public enum Kind: String, Sendable {
         case unreadable
         case notDICOM = "not-dicom"
         case truncated
@@ -19,10 +19,12 @@ package struct SliceError: DescribedError, Equatable, Sendable {
         case missingAttribute = "missing-attribute"
     }
 
-    package let kind: Kind
-    package let path: String
+    /// What is wrong, for counting.
+    public let kind: Kind
+    /// The file, as it was named by the caller.
+    public let path: String
     /// What was found, what was expected and what to do; without the path.
-    package let detail: String
+    public let detail: String
 
     package init(kind: Kind, path: String, detail: String) {
         self.kind = kind
@@ -31,5 +33,5 @@ package struct SliceError: DescribedError, Equatable, Sendable {
     }
 
     package var status: ExitStatus { .badInput }
-    package var description: String { "\(path): \(detail)" }
+    public var description: String { "\(path): \(detail)" }
 }

@@ -2,76 +2,64 @@
 ///
 /// Identifiers are kept as they are: the data set's UIDs (`ID_dd37ba3adb`) are not valid UIDs, and nothing here minds.
 /// Tags are those of DICOM PS3.6; units are the standard's (millimetres for positions and spacing).
-package struct SliceHeader: Sendable, Equatable {
-    package var sopInstanceUID = ""
-    package var modality = "CT"
-    package var patientID = ""
-    package var studyInstanceUID = ""
-    package var seriesInstanceUID = ""
-    package var studyID = ""
+public struct SliceHeader: Sendable, Equatable {
+    /// SOPInstanceUID (0008,0018), the slice's own; empty if absent.
+    public var sopInstanceUID = ""
+    /// Modality (0008,0060): "CT" of every slice that can be read.
+    public var modality = "CT"
+    /// PatientID (0010,0020).
+    public var patientID = ""
+    /// StudyInstanceUID (0020,000D).
+    public var studyInstanceUID = ""
+    /// SeriesInstanceUID (0020,000E).
+    public var seriesInstanceUID = ""
+    /// StudyID (0020,0010); empty if absent.
+    public var studyID = ""
     /// ImagePositionPatient (0020,0032): x, y, z of the first pixel's centre.
-    package var imagePosition: [Double] = []
+    public var imagePosition: [Double] = []
     /// ImageOrientationPatient (0020,0037): six direction cosines, or empty if absent.
-    package var imageOrientation: [Double] = []
-    package var samplesPerPixel = 1
-    package var photometricInterpretation = "MONOCHROME2"
-    package var rows = 0
-    package var columns = 0
+    public var imageOrientation: [Double] = []
+    /// SamplesPerPixel (0028,0002): 1 of every slice that can be read.
+    public var samplesPerPixel = 1
+    /// PhotometricInterpretation (0028,0004).
+    public var photometricInterpretation = "MONOCHROME2"
+    /// Rows (0028,0010).
+    public var rows = 0
+    /// Columns (0028,0011).
+    public var columns = 0
     /// PixelSpacing (0028,0030): between rows, between columns; empty if absent.
-    package var pixelSpacing: [Double] = []
-    package var bitsAllocated = 16
-    package var bitsStored = 16
-    package var highBit = 15
+    public var pixelSpacing: [Double] = []
+    /// BitsAllocated (0028,0100).
+    public var bitsAllocated = 16
+    /// BitsStored (0028,0101).
+    public var bitsStored = 16
+    /// HighBit (0028,0102).
+    public var highBit = 15
     /// PixelRepresentation (0028,0103): 0 unsigned, 1 two's complement.
-    package var pixelRepresentation = 1
-    /// WindowCenter and WindowWidth (0028,1050 and 1051) as text: may be multi-valued, padded or fractional, or empty if absent.
-    package var windowCenterText = ""
-    package var windowWidthText = ""
-    package var rescaleIntercept = 0.0
-    package var rescaleSlope = 1.0
+    public var pixelRepresentation = 1
+    /// WindowCenter (0028,1050) as text: may be multi-valued, padded or fractional, or empty if absent.
+    public var windowCenterText = ""
+    /// WindowWidth (0028,1051), likewise.
+    public var windowWidthText = ""
+    /// RescaleIntercept (0028,1052), in HU.
+    public var rescaleIntercept = 0.0
+    /// RescaleSlope (0028,1053): HU for each step of the stored values.
+    public var rescaleSlope = 1.0
     /// The UID of the transfer syntax that the file is written in.
-    package var transferSyntax = "1.2.840.10008.1.2.1"
+    public var transferSyntax = "1.2.840.10008.1.2.1"
 
-    package init(
-        sopInstanceUID: String = "", modality: String = "CT", patientID: String = "", studyInstanceUID: String = "",
-        seriesInstanceUID: String = "", studyID: String = "", imagePosition: [Double] = [],
-        imageOrientation: [Double] = [], samplesPerPixel: Int = 1, photometricInterpretation: String = "MONOCHROME2",
-        rows: Int = 0, columns: Int = 0, pixelSpacing: [Double] = [], bitsAllocated: Int = 16, bitsStored: Int = 16,
-        highBit: Int = 15, pixelRepresentation: Int = 1, windowCenterText: String = "", windowWidthText: String = "",
-        rescaleIntercept: Double = 0.0, rescaleSlope: Double = 1.0, transferSyntax: String = "1.2.840.10008.1.2.1"
-    ) {
-        self.sopInstanceUID = sopInstanceUID
-        self.modality = modality
-        self.patientID = patientID
-        self.studyInstanceUID = studyInstanceUID
-        self.seriesInstanceUID = seriesInstanceUID
-        self.studyID = studyID
-        self.imagePosition = imagePosition
-        self.imageOrientation = imageOrientation
-        self.samplesPerPixel = samplesPerPixel
-        self.photometricInterpretation = photometricInterpretation
-        self.rows = rows
-        self.columns = columns
-        self.pixelSpacing = pixelSpacing
-        self.bitsAllocated = bitsAllocated
-        self.bitsStored = bitsStored
-        self.highBit = highBit
-        self.pixelRepresentation = pixelRepresentation
-        self.windowCenterText = windowCenterText
-        self.windowWidthText = windowWidthText
-        self.rescaleIntercept = rescaleIntercept
-        self.rescaleSlope = rescaleSlope
-        self.transferSyntax = transferSyntax
-    }
+    /// The attributes of a slice that says nothing of itself.
+    public init() {}
 
-    /// The first value, truncated to an integer, as the original takes it: `00036\00036` is 36, `35.7` is 35.
-    package var windowCenter: Int? { Self.firstInteger(windowCenterText) }
-    package var windowWidth: Int? { Self.firstInteger(windowWidthText) }
+    /// The window's center: the first value, truncated to an integer, as the original takes it (`00036\00036` is 36, `35.7` is 35).
+    public var windowCenter: Int? { Self.firstInteger(windowCenterText) }
+    /// The window's width, likewise.
+    public var windowWidth: Int? { Self.firstInteger(windowWidthText) }
 
     /// Whether the pixels are 12-bit values that wrapped around below zero, by the header alone.
     ///
     /// Such files are 12-bit unsigned with an intercept near 0, so that air (-1000 HU) can only be written as about 3096.
-    package var hasWrappedPixels: Bool { bitsStored == 12 && pixelRepresentation == 0 && rescaleIntercept > -100 }
+    public var hasWrappedPixels: Bool { bitsStored == 12 && pixelRepresentation == 0 && rescaleIntercept > -100 }
 
     package static func firstInteger(_ text: String) -> Int? {
         guard let value = numbers(text)?.first, value.magnitude < 1e9 else { return nil }
