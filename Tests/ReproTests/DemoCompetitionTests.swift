@@ -6,6 +6,7 @@ import Testing
 @testable import Catalog
 @testable import Inputs
 @testable import Repro
+@testable import TestSupport
 
 @Suite("Demo competition")
 struct DemoCompetitionTests {

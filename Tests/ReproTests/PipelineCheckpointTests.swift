@@ -3,6 +3,7 @@ import Synchronization
 import Testing
 
 @testable import Repro
+@testable import TestSupport
 
 /// The training loop on a training whose state is a text of the steps that it has done.
 @Suite struct PipelineCheckpointTests {

@@ -5,21 +5,7 @@ import Testing
 
 @testable import Basics
 @testable import Repro
-
-/// A folder of its own for a test, gone when the test is.
-final class TemporaryWork {
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent("repro-\(UUID().uuidString)").path
-
-    init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func read(_ name: String) throws -> String { try String(contentsOfFile: "\(path)/\(name)", encoding: .utf8) }
-
-    func write(_ text: String, to name: String) throws {
-        try text.write(toFile: "\(path)/\(name)", atomically: false, encoding: .utf8)
-    }
-}
+@testable import TestSupport
 
 @Suite struct StageTests {
     private let work: TemporaryWork

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Submit
+@testable import TestSupport
 
 @Suite("decimal numbers")
 struct DecimalNumberTests {

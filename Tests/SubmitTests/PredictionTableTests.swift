@@ -2,6 +2,7 @@ import Basics
 import Testing
 
 @testable import Submit
+@testable import TestSupport
 
 @Suite("prediction table")
 struct PredictionTableTests {

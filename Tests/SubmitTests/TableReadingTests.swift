@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Submit
+@testable import TestSupport
 
 @Suite("table reading")
 struct TableReadingTests {

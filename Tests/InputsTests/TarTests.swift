@@ -1,0 +1,92 @@
+import Foundation
+import Testing
+
+@testable import Basics
+@testable import Inputs
+@testable import TestSupport
+
+/// Tars are read from front to back; of a plain one the members' bytes are read where they lie, by several threads.
+@Suite("Tars")
+struct TarTests {
+    /// Packs the folder `in` as GNU tar does.
+    private static func pack(_ folder: String, into name: String, _ options: String...) throws -> String {
+        let tar = Process()
+        tar.executableURL = URL(fileURLWithPath: "/bin/tar")
+        tar.arguments = options + ["-f", "\(folder)/\(name)", "-C", folder + "/in", "."]
+        try tar.run()
+        tar.waitUntilExit()
+        #expect(tar.terminationStatus == 0)
+        return "\(folder)/\(name)"
+    }
+
+    @Test(
+        "a tar comes out as what was packed: sparse, empty and large files and long names too; again, nothing is written twice",
+        arguments: [["-c"], ["-cz"], ["-cS"], ["-czS"], ["-c", "--format=pax"], ["-cS", "--format=pax"]])
+    func everyKind(options: [String]) throws {
+        try InputFixtures.withFolder { folder in
+            let train = folder + "/in/stage_2_train"
+            for index in 0..<150 { try InputFixtures.write("slice \(index)", to: "\(train)/ID_\(index).dcm") }
+            let long = String(repeating: "long", count: 50)
+            try InputFixtures.write("long", to: "\(folder)/in/\(long)/\(long)")
+            try InputFixtures.write("", to: folder + "/in/empty")
+            // Larger than what is gathered in memory.
+            try InputFixtures.write([UInt8](repeating: 7, count: GatheredWriter.largest + 1), to: folder + "/in/large")
+            let sparse = open(folder + "/in/sparse", O_CREAT | O_WRONLY, 0o644)
+            #expect(ftruncate(sparse, 1 << 20) == 0 && pwrite(sparse, "middle", 6, 500_000) == 6)
+            close(sparse)
+            let expected = try Fingerprint.manifest(of: [folder + "/in"], threads: 1)
+            let archive =
+                options.count == 1
+                ? try Self.pack(folder, into: "a", options[0])
+                : try Self.pack(folder, into: "a", options[0], options[1])
+            let unpacker = Unpacker(archive: archive, destination: folder + "/out", threads: 2)
+            #expect(try unpacker.run().manifest == expected)
+            #expect(try Fingerprint.manifest(of: [folder + "/out"], threads: 1) == expected)
+            #expect(try ArchiveFingerprint(archive: archive, threads: 1).manifest() == expected)
+            // Without the manifest the run counts as interrupted: the journal then vouches member by member.
+            try FileManager.default.removeItem(atPath: folder + "/out/manifest.sha256")
+            try FileManager.default.removeItem(atPath: folder + "/out/stage_2_train/ID_7.dcm")
+            #expect(try unpacker.run().report.alreadyThere == 153)
+        }
+    }
+
+    @Test("a tar cut off anywhere, between two members too, is an error; what was whole before is there")
+    func cutOff() throws {
+        try InputFixtures.withFolder { folder in
+            for name in ["one", "two", "three"] { try InputFixtures.write(name, to: folder + "/in/\(name)") }
+            let archive = try Self.pack(folder, into: "a.tar", "-c", "--sort=name")
+            let whole = try Data(contentsOf: URL(fileURLWithPath: archive))
+            let expected = try Fingerprint.manifest(of: [folder + "/in"], threads: 1)
+            // The folder's header, three files of a header and a block each.
+            let end = 512 * 7
+            for length in [0, 1] + Array(stride(from: 256, through: end + 256, by: 256)) {
+                try whole.prefix(length).write(to: URL(fileURLWithPath: folder + "/cut.tar"))
+                let out = folder + "/out\(length)"
+                let failure = InputFixtures.failure {
+                    _ = try Unpacker(archive: folder + "/cut.tar", destination: out, threads: 2).run()
+                }
+                #expect(failure?.status == .badInput, "\(length): \(String(describing: failure))")
+                #expect(!FileManager.default.fileExists(atPath: out + "/manifest.sha256"))
+                guard FileManager.default.fileExists(atPath: out) else { continue }
+                let found = try Fingerprint.manifest(of: [out], threads: 1)
+                let differences = expected.differences(from: found)
+                #expect(differences.changed.isEmpty && differences.extra.isEmpty)
+                #expect(differences.missing.isEmpty || length < end)
+            }
+            try whole.prefix(end + 512).write(to: URL(fileURLWithPath: archive))
+            #expect(try Unpacker(archive: archive, destination: folder + "/out").run().manifest == expected)
+        }
+    }
+
+    @Test("a plain tar is not begun without space for it")
+    func space() throws {
+        try InputFixtures.withFolder { folder in
+            try InputFixtures.write("one", to: folder + "/in/one")
+            let archive = try Self.pack(folder, into: "a.tar", "-c")
+            var unpacker = Unpacker(archive: archive, destination: folder + "/out")
+            unpacker.freeBytes = { _ in 1000 }
+            #expect(InputFixtures.failure { _ = try unpacker.run() }?.status == .inputOutput)
+            #expect(!FileManager.default.fileExists(atPath: folder + "/out/one"))
+        }
+    }
+}
