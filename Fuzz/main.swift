@@ -55,12 +55,12 @@ private func unzip(_ bytes: UnsafeRawBufferPointer) throws {
     let path = NSTemporaryDirectory() + "repro-fuzz-\(getpid()).zip"
     defer { unlink(path) }
     try Data(bytes).write(to: URL(fileURLWithPath: path))
-    guard let directory = try ZipDirectory(of: try FileRegion(path: path)) else { return }
+    guard let archive = try ZipArchive(of: try FileRegion(path: path)) else { return }
     let extractor = ZipExtractor()
     // Memory for what a member claims to be is not what is tried here, and takes most of the time.
-    for member in directory.members where member.size < 1 << 20 && member.packedSize < 1 << 20 {
+    for member in archive.members where member.size < 1 << 20 && member.packedSize < 1 << 20 {
         var count = 0
-        let outcome = Result { try extractor.read(member, in: directory.region) { count += $0.count } }
+        let outcome = Result { try extractor.read(member, in: archive.region) { count += $0.count } }
         if case .success = outcome { precondition(count == member.size) }
     }
 }

@@ -70,16 +70,16 @@ package struct UnpackPlan {
     }
 
     private mutating func addArchive(_ path: String, folder: String, isOutermost: Bool) throws {
-        guard let directory = try ZipDirectory(of: try FileRegion(path: path)) else {
+        guard let archive = try ZipArchive(of: try FileRegion(path: path)) else {
             return streams.append((path, folder))
         }
-        let isBeside = !isOutermost && directory.members.allSatisfy { ArchiveNames.isBelow($0.path, folder) }
-        try add(directory, below: isOutermost || isBeside ? "" : folder + "/", depth: isOutermost ? 0 : 1)
+        let isBeside = !isOutermost && archive.members.allSatisfy { ArchiveNames.isBelow($0.path, folder) }
+        try add(archive, below: isOutermost || isBeside ? "" : folder + "/", depth: isOutermost ? 0 : 1)
     }
 
-    private mutating func add(_ directory: ZipDirectory, below folder: String, depth: Int) throws {
+    private mutating func add(_ archive: ZipArchive, below folder: String, depth: Int) throws {
         // In the order in which they lie in the archive, so that the disk reads on.
-        for member in directory.members.sorted(by: { $0.offset < $1.offset }) {
+        for member in archive.members.sorted(by: { $0.offset < $1.offset }) {
             let path = folder + member.path
             guard accept(path, kind: member.kind) else { continue }
             let name = UnpackDestination.normalized(path)
@@ -93,21 +93,21 @@ package struct UnpackPlan {
                 }
                 folders.append(name)
             } else if depth < Self.deepest, ArchiveNames.isZip(name) {
-                try addNested(member, name: name, in: directory.region, depth: depth)
+                try addNested(member, name: name, in: archive.region, depth: depth)
             } else {
-                files.append(File(name: name, size: member.size, source: .member(member, directory.region)))
+                files.append(File(name: name, size: member.size, source: .member(member, archive.region)))
             }
         }
     }
 
     private mutating func addNested(_ member: ZipMember, name: String, in region: FileRegion, depth: Int) throws {
-        let directory: ZipDirectory?
+        let archive: ZipArchive?
         do {
-            directory = try ZipDirectory(of: try nestedRegion(member, name: name, in: region))
+            archive = try ZipArchive(of: try nestedRegion(member, name: name, in: region))
         } catch MemberProblem.damaged(let reason) {
             return damaged.append(.init(member: name, reason: reason))
         }
-        guard let directory else {
+        guard let archive else {
             return damaged.append(
                 .init(
                     member: name,
@@ -115,9 +115,9 @@ package struct UnpackPlan {
         }
         let folder = ArchiveNames.stem(name)
         let last = (folder as NSString).lastPathComponent
-        let isBeside = directory.members.allSatisfy { ArchiveNames.isBelow($0.path, last) }
+        let isBeside = archive.members.allSatisfy { ArchiveNames.isBelow($0.path, last) }
         let parent = (name as NSString).deletingLastPathComponent
-        try add(directory, below: isBeside ? (parent.isEmpty ? "" : parent + "/") : folder + "/", depth: depth + 1)
+        try add(archive, below: isBeside ? (parent.isEmpty ? "" : parent + "/") : folder + "/", depth: depth + 1)
     }
 
     /// Where a nested zip's bytes lie: in the archive if it is stored, else in a file that it is unpacked to.

@@ -87,7 +87,7 @@ package struct Unpacker {
                 throw Failure(
                     .inputMissing, "\(file): \(String(cString: strerror(errno))). Check the path of the archive.")
             }
-            if let directory = try ZipDirectory(of: try FileRegion(path: file)) { return "zip \(directory.hash)" }
+            if let zip = try ZipArchive(of: try FileRegion(path: file)) { return "zip \(try zip.hash())" }
             return "file \(FileFacts(status).size) \(FileFacts(status).modified)"
         }
         return files.count == 1 ? facts[0] : "several \(Digest.sha256(facts.joined(separator: "\n")))"

@@ -47,19 +47,17 @@ package final class ZipExtractor {
             return try readInPieces(member, content, body)
         }
         let bytes = try inflateWhole(member, content)
-        try check(crc: libdeflate_crc32(0, bytes.baseAddress, bytes.count), of: member)
+        try check(crc: CRC32.of(bytes), of: member)
         try body(bytes)
     }
 
     /// Where a member's bytes start: after its local header, which must be the directory's member.
     package func contentStart(of member: ZipMember, in region: FileRegion) throws -> Int {
-        let header = try region.bytes(at: member.offset, count: 30 + member.path.utf8.count)
-        var fields = LittleEndianFields(header)
-        guard fields.number(4) == 0x0403_4B50, fields.skip(22), let nameLength = fields.number(2),
-            let extraLength = fields.number(2), let name = fields.bytes(member.path.utf8.count),
-            nameLength == name.count, name.elementsEqual(member.path.utf8)
-        else { throw MemberProblem.damaged("its header is not the one that the archive's directory announces") }
-        return member.offset + header.count + extraLength
+        let header = try region.bytes(at: member.offset, count: member.headerSize)
+        guard let start = header.withUnsafeBytes({ member.contentStart(header: $0) }) else {
+            throw MemberProblem.damaged("its header is not the one that the archive's directory announces")
+        }
+        return start
     }
 
     private func inflateWhole(_ member: ZipMember, _ content: FileRegion) throws -> UnsafeRawBufferPointer {
@@ -87,12 +85,13 @@ package final class ZipExtractor {
         func pass(_ piece: UnsafeRawBufferPointer) throws {
             guard piece.count <= left else { throw MemberProblem.damaged("it is larger than the archive announces") }
             left -= piece.count
-            crc = libdeflate_crc32(crc, piece.baseAddress, piece.count)
+            crc = CRC32.of(piece, after: crc)
             try body(piece)
         }
-        switch member.method {
-        case .stored: try forEachPiece(of: content) { try pass($0) }
-        case .deflated: try inflate(content, pass)
+        if member.method == .stored {
+            try forEachPiece(of: content) { try pass($0) }
+        } else {
+            try inflate(content, pass)
         }
         guard left == 0 else { throw MemberProblem.damaged("it is smaller than the archive announces") }
         try check(crc: crc, of: member)

@@ -15,7 +15,7 @@ struct PickleMachine {
     }
 
     /// Reads one pickle, up to and with its STOP; what it left on the stack is its value.
-    mutating func run(_ reader: inout ByteReader) throws(CheckpointError) -> PickleValue {
+    mutating func run(_ reader: inout CheckpointReader) throws(CheckpointError) -> PickleValue {
         (stack, memo) = ([], [:])
         while true {
             let code = try reader.integer(UInt8.self)
@@ -36,7 +36,7 @@ struct PickleMachine {
     }
 
     private mutating func perform(
-        _ operation: Operation, _ reader: inout ByteReader, at place: BytePlace
+        _ operation: Operation, _ reader: inout CheckpointReader, at place: BytePlace
     ) throws(CheckpointError) {
         switch operation {
         case .stop: break

@@ -103,7 +103,7 @@ extension SafeTensors {
     private static let longestHeader: UInt64 = 100_000_000
 
     private init(parsing raw: UnsafeRawBufferPointer) throws(CheckpointError) {
-        var reader = ByteReader(raw, of: "the safetensors file")
+        var reader = CheckpointReader(raw, of: "the safetensors file")
         let length = try reader.integer(UInt64.self)
         guard length <= Self.longestHeader else {
             throw CheckpointError(

@@ -12,7 +12,7 @@ struct StoredTar {
     }
 
     init(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {
-        var reader = ByteReader(bytes, of: "the tar file")
+        var reader = CheckpointReader(bytes, of: "the tar file")
         while true {
             let place = reader.place()
             let header = try reader.take(Self.block)
@@ -33,13 +33,13 @@ struct StoredTar {
     }
 
     /// A reader of a member's bytes.
-    func reader(of name: String) throws(CheckpointError) -> ByteReader {
+    func reader(of name: String) throws(CheckpointError) -> CheckpointReader {
         guard let contents = members[name] else {
             throw CheckpointError(
                 .unsupported, at: "the tar file",
                 "no member \(name): not a PyTorch checkpoint. If it is an archive, unpack it")
         }
-        return ByteReader(contents, of: "the member \(name)")
+        return CheckpointReader(contents, of: "the member \(name)")
     }
 
     /// A number in octal digits, ended by a space or zero byte; nil if it is none or too large for any file.

@@ -1,3 +1,5 @@
+import Basics
+
 /// Writes a zip file of stored members the way `torch.save` does (APPNOTE.TXT 6.3).
 ///
 /// Contents begin at multiples of 64 bytes, so that a reader can map them. No time and no machine is recorded: equal members
@@ -22,7 +24,7 @@ struct StoredZipWriter {
         // An extra field "FB" of any length moves the contents to where they should begin.
         let unpadded = position + fixedSize + name.utf8.count + 4
         let padding = (Self.alignment - unpadded % Self.alignment) % Self.alignment
-        let checksum = Int(StoredZip.crc32(contents))
+        let checksum = Int(CRC32.of(contents))
 
         // Version needed, flags, method, time, date, CRC, stored size, size, length of the name: the same in both places.
         var shared = little(20, 2) + little(Self.flags, 2) + little(0, 2) + little(0, 2) + little(Self.date, 2)

@@ -28,7 +28,7 @@ public struct TestTimePredictions: Sendable, Equatable {
             throw CheckpointError(.unsupported, at: "byte 0", "a pickle of protocol 2 or 3 expected, this is none")
         }
         var machine = PickleMachine()
-        var reader = ByteReader(raw, of: "the file")
+        var reader = CheckpointReader(raw, of: "the file")
         let root = try machine.run(&reader)
         guard reader.remaining == 0 else {
             throw CheckpointError(.malformed, at: reader.place(), "\(reader.remaining) bytes follow the pickle's end")

@@ -17,7 +17,7 @@ extension TorchCheckpoint {
             }
         }
         var machine = PickleMachine()
-        var reader = ByteReader(try zip.contents(of: pickle), of: pickle)
+        var reader = CheckpointReader(try zip.contents(of: pickle), of: pickle)
         let root = try machine.run(&reader)
         let contents = TorchContents(root: root, heap: machine.heap, fileSize: raw.count)
         // A member's CRC-32 is computed once, however many tensors share it.
@@ -35,7 +35,7 @@ extension TorchCheckpoint {
 
     /// Pickles of the magic number, the protocol, the writer's machine, the object and the storages' keys; then each key's elements.
     init(legacy raw: UnsafeRawBufferPointer) throws(CheckpointError) {
-        var reader = ByteReader(raw, of: "the file")
+        var reader = CheckpointReader(raw, of: "the file")
         var preamble = PickleMachine()
         guard case .longInteger(Self.legacyMagic) = try preamble.run(&reader) else {
             throw CheckpointError(
@@ -60,7 +60,7 @@ extension TorchCheckpoint {
 
     /// The elements by storage key: after the pickled list of keys, for each an 8-byte count and the elements, to the file's end.
     private static func legacyStorages(
-        of heap: PickleHeap, _ reader: inout ByteReader
+        of heap: PickleHeap, _ reader: inout CheckpointReader
     ) throws(CheckpointError) -> [String: UnsafeRawBufferPointer] {
         var declared: [String: PickleHeap.Storage] = [:]
         for storage in heap.storages { declared[storage.key] = storage }
@@ -95,7 +95,7 @@ extension TorchCheckpoint {
     }
 
     /// Reads the pickled description of the writer's machine, of which only the byte order matters.
-    private static func checkLittleEndian(_ reader: inout ByteReader) throws(CheckpointError) {
+    private static func checkLittleEndian(_ reader: inout CheckpointReader) throws(CheckpointError) {
         let place = reader.place()
         var machine = PickleMachine()
         if case .dictionary(let number) = try machine.run(&reader) {
@@ -142,7 +142,7 @@ private struct TarTables {
 
     /// A pickled count, for each storage a pickled (number, device, type), its length and elements; then a pickled list of the
     /// storages that are parts of others: (number, whole, offset, length).
-    mutating func readStorages(_ reader: inout ByteReader) throws(CheckpointError) {
+    mutating func readStorages(_ reader: inout CheckpointReader) throws(CheckpointError) {
         for _ in 0..<(try count(&reader)) {
             let place = reader.place()
             let (fields, _) = try sequence(&reader)
@@ -172,7 +172,7 @@ private struct TarTables {
     }
 
     /// A pickled count, for each tensor a pickled (number, storage, type), the number of dimensions in 8 bytes, shape, strides, offset.
-    mutating func readTensors(_ reader: inout ByteReader) throws(CheckpointError) {
+    mutating func readTensors(_ reader: inout CheckpointReader) throws(CheckpointError) {
         for _ in 0..<(try count(&reader)) {
             let place = reader.place()
             let (fields, _) = try sequence(&reader)
@@ -203,7 +203,7 @@ private struct TarTables {
         }
     }
 
-    private func count(_ reader: inout ByteReader) throws(CheckpointError) -> Int64 {
+    private func count(_ reader: inout CheckpointReader) throws(CheckpointError) -> Int64 {
         let place = reader.place()
         var machine = PickleMachine()
         guard case .integer(let count) = try machine.run(&reader), count >= 0 else {
@@ -212,7 +212,7 @@ private struct TarTables {
         return count
     }
 
-    private func sequence(_ reader: inout ByteReader) throws(CheckpointError) -> ([PickleValue], PickleHeap) {
+    private func sequence(_ reader: inout CheckpointReader) throws(CheckpointError) -> ([PickleValue], PickleHeap) {
         let place = reader.place()
         var machine = PickleMachine()
         guard case .sequence(let number) = try machine.run(&reader) else {
