@@ -6,8 +6,8 @@ import Synchronization
 /// Chunks are read at the same time: the rows of slices that are known already are put in their places, those of other slices are
 /// kept until ``TableReading`` has numbered these in the order of the file.
 struct TableChunk: Sendable {
-    /// A row whose place was taken when it came.
-    struct Latecomer: Sendable {
+    /// A row whose place another row of the same slice and type had already taken.
+    struct DuplicateRow: Sendable {
         let place: Int
         let value: Double
     }
@@ -22,7 +22,7 @@ struct TableChunk: Sendable {
     /// What is wrong with single lines; these count from 0 at the chunk's first.
     private(set) var problems: ProblemLog
     private(set) var lineCount = 0
-    private(set) var latecomers: [Latecomer] = []
+    private(set) var duplicateRows: [DuplicateRow] = []
     /// How many rows have been put in their places.
     private(set) var placed = 0
     /// The places of the rows if each row's follows that of the row before; nil if they are otherwise.
@@ -116,7 +116,7 @@ struct TableChunk: Sendable {
         if cells.put(value, at: place) {
             placed += 1
         } else {
-            latecomers.append(Latecomer(place: place, value: value))
+            duplicateRows.append(DuplicateRow(place: place, value: value))
         }
         if let before = run {
             run = before.isEmpty ? place..<place + 1 : before.upperBound == place ? before.lowerBound..<place + 1 : nil

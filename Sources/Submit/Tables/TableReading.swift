@@ -117,8 +117,8 @@ struct TableReading {
         noteLines(chunks, firstLine)
         isInOrder = covers(chunks.map(\.run), values.count)
         lacksSlices = census.lacksSlices
-        note(chunks.flatMap(\.latecomers))
-        if census.rows == 0 && chunks.allSatisfy(\.latecomers.isEmpty) && problems.isEmpty {
+        note(chunks.flatMap(\.duplicateRows))
+        if census.rows == 0 && chunks.allSatisfy(\.duplicateRows.isEmpty) && problems.isEmpty {
             problems.add(.malformedRow, line: 1, "no rows follow the header")
         }
         census.incomplete.forEach { noteIncomplete($0) }
@@ -191,14 +191,14 @@ struct TableReading {
     }()
 
     /// Notes the rows that were there already: which of them came first is of no matter while they are equal and may be.
-    private mutating func note(_ latecomers: [TableChunk.Latecomer]) {
-        guard !latecomers.isEmpty else { return }
-        if duplicatesAllowed && latecomers.allSatisfy({ $0.value == values[$0.place] }) {
-            identicalDuplicates = latecomers.count
-            repeatedSlices = Set(latecomers.map { $0.place / typeCount })
+    private mutating func note(_ duplicateRows: [TableChunk.DuplicateRow]) {
+        guard !duplicateRows.isEmpty else { return }
+        if duplicatesAllowed && duplicateRows.allSatisfy({ $0.value == values[$0.place] }) {
+            identicalDuplicates = duplicateRows.count
+            repeatedSlices = Set(duplicateRows.map { $0.place / typeCount })
             return
         }
-        var rows = Dictionary(uniqueKeysWithValues: Set(latecomers.map(\.place)).map { ($0, [(Double, Int)]()) })
+        var rows = Dictionary(uniqueKeysWithValues: Set(duplicateRows.map(\.place)).map { ($0, [(Double, Int)]()) })
         forEachRow { place, value, line in rows[place]?.append((value, line)) }
         var repetitions: [(line: Int, value: Double, place: Int, firstLine: Int)] = []
         for (place, found) in rows {
