@@ -56,6 +56,12 @@ private func drawn(
     return output
 }
 
+/// A value's three channels.
+private func windowed(_ value: Float) -> [Float] {
+    let position = WindowLanes(Window.original).position(of: value)
+    return [position[0], position[1], position[2]]
+}
+
 private func stream(_ sample: UInt32, seed: UInt64 = 20) -> Philox {
     Philox(seed: seed, purpose: .augmentation, epoch: 0, sample: sample)
 }
@@ -95,7 +101,7 @@ struct NetworkInputTests {
         var random = stream(0)
         let untouched = random
         let output = drawn(image, size: 37, nil, &random)
-        #expect(output == image.values.flatMap { value in Window.original.map { $0.position(of: value) } })
+        #expect(output == image.values.flatMap(windowed))
         #expect(random == untouched, "no draw may be used")
     }
 
@@ -106,7 +112,7 @@ struct NetworkInputTests {
         for y in 0..<20 {
             for x in 0..<20 {
                 let value = image.values[(y + 11) * image.columns + x + 5]
-                #expect(output[(y * 20 + x) * 3] == Window.original[0].position(of: value))
+                #expect(output[(y * 20 + x) * 3] == windowed(value)[0])
             }
         }
     }
@@ -158,7 +164,7 @@ struct NetworkInputTests {
     func constant() {
         let image = HounsfieldImage(rows: 50, columns: 61, values: .init(repeating: 33, count: 50 * 61))
         var transform = SliceTransform(crop: .init(x: 7, y: 3, width: 41, height: 45), flipped: true)
-        let expected = Window.original.map { $0.position(of: 33) }
+        let expected = windowed(33)
         for pixel in input(image, size: 64, transform).chunks(of: 3) { #expect(pixel == expected) }
         transform.rotationDegrees = 30
         let rotated = input(image, size: 64, transform).chunks(of: 3)

@@ -9,11 +9,13 @@ struct WindowTests {
     func original() {
         let expected: [(lower: Float, span: Float)] = [(0, 80), (-20, 200), (-150, 380)]
         #expect(Window.original.count == expected.count)
-        for (window, (lower, span)) in zip(Window.original, expected) {
-            for hu in -1100...3100 {
-                let value = Float(hu)
+        let lanes = WindowLanes(Window.original)
+        for hu in -1100...3100 {
+            let value = Float(hu)
+            let positions = lanes.position(of: value)
+            for (lane, (lower, span)) in expected.enumerated() {
                 let clipped = min(max(value, lower), lower + span)
-                #expect(window.position(of: value) == (clipped - lower) / span)
+                #expect(positions[lane] == (clipped - lower) / span)
             }
         }
     }
@@ -22,15 +24,17 @@ struct WindowTests {
     func oddWidth() {
         let window = Window(center: 40, width: 81)
         #expect(window.lower == 0 && window.upper == 80)
-        #expect(window.position(of: 80) == 1)
+        #expect(WindowLanes([window]).position(of: 80)[0] == 1)
     }
 
     @Test("infinities and NaN end up inside 0 ... 1")
     func notFinite() {
-        let window = Window.original[0]
-        #expect(window.position(of: .infinity) == 1)
-        #expect(window.position(of: -.infinity) == 0)
-        #expect(window.position(of: .nan) == 0)
+        let lanes = WindowLanes(Window.original)
+        for lane in 0..<3 {
+            #expect(lanes.position(of: .infinity)[lane] == 1)
+            #expect(lanes.position(of: -.infinity)[lane] == 0)
+            #expect(lanes.position(of: .nan)[lane] == 0)
+        }
     }
 
     @Test("a window is coded as center and width, and one narrower than 2 HU is refused")

@@ -76,8 +76,8 @@ private func writeRow(
     (end[0], end[1], end[2]) = (last[0], last[1], last[2])
 }
 
-/// The bounds of three windows, one a lane.
-private struct WindowLanes {
+/// The bounds of up to three windows, one a lane.
+struct WindowLanes {
     let lower: Pixel
     let span: Pixel
 
@@ -91,7 +91,9 @@ private struct WindowLanes {
         (self.lower, self.span) = (lower, span)
     }
 
-    /// `Window.position(of:)` in every lane.
+    /// Where a value lies in each window, 0 at or below `Window.lower` and 1 at or above `Window.upper`; NaN counts as below.
+    ///
+    /// Clipped first, then `(value - lower) / (upper - lower)` with one rounding for the subtraction and one for the division.
     @inline(__always)
     func position(of value: Float) -> Pixel {
         let offset = Pixel(repeating: value) - lower

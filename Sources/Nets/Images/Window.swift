@@ -34,22 +34,6 @@ public struct Window: Sendable, Codable, Hashable {
 
     /// The HU value that becomes 1: center + width // 2. An odd width therefore spans width - 1 HU, as in the original.
     public var upper: Float { center + (width / 2).rounded(.down) }
-
-    /// Where a value lies in the window, 0 at or below `lower` and 1 at or above `upper`; NaN counts as below.
-    ///
-    /// Clipped first, then `(value - lower) / (upper - lower)` with one rounding for the subtraction and one for the division.
-    public func position(of value: Float) -> Float {
-        let (lower, upper) = (lower, upper)
-        return Self.position(of: value, lower: lower, span: upper - lower)
-    }
-
-    /// `position(of:)` with the bounds taken out of the loop over a row.
-    @inline(__always)
-    static func position(of value: Float, lower: Float, span: Float) -> Float {
-        let offset = value - lower
-        let clipped = offset > 0 ? offset : 0
-        return (clipped < span ? clipped : span) / span
-    }
 }
 
 extension Window: CanonicalValue {
