@@ -21,7 +21,7 @@ static __attribute__((noinline)) void finishTile(const CKConvolution *c, float *
             if (c->accumulate) value = load(targets[i] + lane) + value;
             if (c->scale) value = activated(vfma(value, scale, shift), c->activation);
             if (c->residual) value = activated(value + load(c->residual + (targets[i] - c->output) + lane), c->residualActivation);
-            if (c->streams) stream(targets[i] + lane, value);
+            if (c->bypassesCache) stream(targets[i] + lane, value);
             else store(targets[i] + lane, value);
         }
     }
@@ -32,7 +32,7 @@ static __attribute__((noinline)) void finishSwish(const CKConvolution *c, float 
                                                   int vectors) {
     for (int v = 0; v < vectors; v++, lane += WIDTH) {
         const vf scale = load(c->scale + lane), shift = load(c->shift + lane);
-        if (c->streams)
+        if (c->bypassesCache)
             for (int i = 0; i < count; i++) stream(targets[i] + lane, activated(vfma(acc[i * vectors + v], scale, shift), CK_SWISH));
         else
             for (int i = 0; i < count; i++) store(targets[i] + lane, activated(vfma(acc[i * vectors + v], scale, shift), CK_SWISH));
@@ -86,7 +86,7 @@ INLINE void prefetchAddends(const CKConvolution *c, float *const *targets, int c
         } else if (c->hasEpilogue) { \
             FINISH_AFFINE(POINTS, N) \
         } \
-        if (c->streams) { \
+        if (c->bypassesCache) { \
             UNROLL for (int i = 0; i < POINTS; i++) { \
                 UNROLL for (int v = 0; v < N; v++) stream(targets[i] + lane + v * WIDTH, acc[i * N + v]); \
             } \
@@ -102,7 +102,7 @@ INLINE void prefetchAddends(const CKConvolution *c, float *const *targets, int c
         else finishTile(c, targets, count, lane, finished, N); \
     }
 
-/// `ahead` is asked for on the way, `pace` floats with each input channel: memory gives them while the sums go on.
+/// Each input channel's step prefetches `pace` floats of `ahead`, which arrive while the sums go on.
 #define DENSE_TILE(NAME, PANELS) \
     static void NAME(const CKConvolution *c, const float *const *rows, float *const *targets, int count, int32_t panel, \
                      const float *ahead, int64_t pace) { \
@@ -268,7 +268,7 @@ static void tileAddresses(const CKConvolution *c, const Reach *r, Point *next, i
         for (int32_t t = 0; t < c->tapCount; t++) rows[t * ROWS + i] = c->zeros;
 }
 
-/// Tiles of groups read narrow columns of wide pixels. What the next tile is the first to read is asked for in one run, a piece with
+/// Tiles of groups read narrow columns of wide pixels. What the next tile is the first to read is prefetched in one run, a piece with
 /// each panel of this one.
 static void prefetchPiece(const CKConvolution *c, const Reach *r, int64_t pixel, int32_t panel) {
     const int64_t grid = (int64_t)c->gridHeight * c->gridWidth;
@@ -315,13 +315,14 @@ static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, 
     const int spreads = meetInCache(c);
     // Few weights stay in the cache while one tile goes through all panels; of many, a panel serves several tiles, if these are not copied.
     const int together = spreads || (panel1 - panel0) * c->panelStride <= SMALL_WEIGHTS ? 1 : BLOCK;
-    // A 1x1 convolution reads pixels one after the other: the next tiles' are asked for a piece with each tile of these.
+    // A 1x1 convolution reads pixels one after the other: each tile prefetches a piece of the next tiles' pixels.
     const int isRun = c->tapCount == 1 && c->step == 1 && !c->group;
     const int64_t run = (int64_t)together * ROWS * c->inputPixelStride, pieces = (int64_t)together * ((panel1 - panel0 + PAIR - 1) / PAIR);
     const int64_t piece = isRun ? (run / pieces + CK_PANEL - 1) / CK_PANEL * CK_PANEL : 0, pace = (piece + c->channels - 1) / c->channels;
     for (int64_t first = pixel0; first < pixel1; first += together * ROWS) {
         int tiles = 0;
-        const float *ahead = c->next ? c->next + first * c->inputPixelStride : c->input + (first + together * ROWS) * c->inputPixelStride;
+        const float *ahead =
+            c->prefetchBase ? c->prefetchBase + first * c->inputPixelStride : c->input + (first + together * ROWS) * c->inputPixelStride;
         for (int64_t pixel = first; pixel < pixel1 && tiles < together; pixel += ROWS, tiles++) {
             counts[tiles] = pixel1 - pixel < ROWS ? (int)(pixel1 - pixel) : ROWS;
             tileAddresses(c, &r, &next, counts[tiles], rows[tiles], targets[tiles]);
@@ -340,5 +341,5 @@ static void convolution(const CKConvolution *c, int64_t pixel0, int64_t pixel1, 
             panel += width;
         }
     }
-    if (c->streams) endStreams();
+    if (c->bypassesCache) endStreams();
 }

@@ -72,15 +72,15 @@ static void depthwiseTile(const CKConvolution *c, int64_t image, int32_t a, int3
     for (int row = 0; row < height; row++)
         for (int i = 0; i < width; i++)
             targets[row][i] = c->output + image * c->outputImageStride + (a + row) * c->outputRowStride + (b + i) * c->outputPixelStride;
-    // What the next tile is the first to read is asked for a piece with each panel of this one, in the order in which it lies.
+    // Each panel of this tile prefetches a piece of what the next tile is the first to read, in the order in which it lies.
     const int32_t nextRow = top + kernelHeight - step, nextColumn = left + side + (COLUMNS - 1) * step;
-    const float *next = input + nextRow * c->inputRowStride + nextColumn * c->inputPixelStride;
+    const float *prefetchBase = input + nextRow * c->inputRowStride + nextColumn * c->inputPixelStride;
     const int64_t piece = COLUMNS * step * CK_PANEL;
     const DepthwiseRow rowOf = depthwiseRows[step - 1][side - 1];
     for (int32_t panel = panel0; panel < panel1; panel++)
         for (int row = 0; row < height; row++) {
             for (int r = row * step; r < (row + 1) * step; r++)
-                if (nextRow + r >= 0 && nextRow + r < c->inputHeight) prefetch(next + r * c->inputRowStride + panel * piece, piece);
+                if (nextRow + r >= 0 && nextRow + r < c->inputHeight) prefetch(prefetchBase + r * c->inputRowStride + panel * piece, piece);
             rowOf(c, &patch, row, targets[row], width, panel);
         }
 }
@@ -110,5 +110,5 @@ static void depthwise(const CKConvolution *c, int64_t pixel0, int64_t pixel1, in
             depthwiseTile(c, at.image, at.a, b, height, b1 - b < COLUMNS ? b1 - b : COLUMNS, side, panel0, panel1);
         pixel += (int64_t)height * (b1 - b0);
     }
-    if (c->streams) endStreams();
+    if (c->bypassesCache) endStreams();
 }

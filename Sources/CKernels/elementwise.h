@@ -88,14 +88,14 @@ INLINE void fuseImage(const CKFusion *f, int64_t image, int64_t first, int64_t l
             value = value * gain;
             if (f->residual) value = value + load(f->residual + at + lane);
             if (f->outer == CK_RELU) value = activated(value, CK_RELU);
-            if (f->streams) stream(f->y + at + lane, value);
+            if (f->bypassesCache) stream(f->y + at + lane, value);
             else store(f->y + at + lane, value);
         }
 }
 
 static void fuse(const CKFusion *f, int64_t pixel0, int64_t pixel1) {
     BY_KIND(f, FOR_IMAGES(f, pixel0, pixel1, fuseImage(f, image, first, last, KIND)))
-    if (f->streams) endStreams();
+    if (f->bypassesCache) endStreams();
 }
 
 INLINE void averageRun(const CKFusion *f, const float *x, int64_t pixels, int64_t lane, double *sums, int fresh, const int kind,

@@ -3,7 +3,7 @@
 // Included after convolution.h.
 #include "strassen_sizes.h"
 
-enum { AHEAD = 32 * CK_PANEL };  // floats of weights that are asked for in advance
+enum { AHEAD = 32 * CK_PANEL };  // floats from the weights in use to those that are prefetched
 
 /// Keeps what a tile holds.
 #define COPY(TO, FROM) UNROLL for (int i = 0; i < SIZE; i++) TO[i] = FROM[i];
@@ -18,7 +18,7 @@ enum { AHEAD = 32 * CK_PANEL };  // floats of weights that are asked for in adva
 
 // ROWS pairs of pixels x up to PAIR panels of each half. The products follow each other in the registers, each starting from what
 // its sum holds already; `x` has their left sides, PRODUCTS rows of `pieceStride` for each pair. With each product, the next `piece`
-// floats of `ahead` are asked for.
+// floats of `ahead` are prefetched.
 #define STRASSEN_TILE(NAME, PANELS) \
     static void NAME(const CKConvolution *c, const float *x, int64_t pieceStride, float *const(*pairTargets)[ROWS], const int *counts, \
                      int32_t panel, const float *ahead, int64_t piece) { \
@@ -97,7 +97,7 @@ static void strassen(const CKConvolution *c, int64_t pair0, int64_t pair1, float
     const int64_t grid = (int64_t)c->gridHeight * c->gridWidth, pairs = (grid + 1) / 2;
     const int64_t half = c->channels / 2, pieceStride = strassenPieceStride(c->channels);
     const int32_t panels = c->panelsPerBlock / 2;
-    // What the next pairs read is asked for a piece with each product, where it is one run.
+    // Each product prefetches a piece of what the next pairs read, where that is one run.
     const int64_t pieces = PRODUCTS * ((panels + PAIR - 1) / PAIR);
     const int64_t piece = c->step == 1 ? (2 * ROWS * c->inputPixelStride / pieces + CK_PANEL - 1) / CK_PANEL * CK_PANEL : 0;
     for (int64_t first = pair0; first < pair1; first += ROWS) {
@@ -117,10 +117,11 @@ static void strassen(const CKConvolution *c, int64_t pair0, int64_t pair1, float
         }
         // Rows beyond the last pair hold what was there before; their sums are not stored.
         const int64_t pixel = first / pairs * grid + 2 * (first % pairs);
-        const float *ahead = c->next ? c->next + pixel * c->inputPixelStride : c->input + (pixel + 2 * ROWS) * c->inputPixelStride;
+        const float *ahead =
+            c->prefetchBase ? c->prefetchBase + pixel * c->inputPixelStride : c->input + (pixel + 2 * ROWS) * c->inputPixelStride;
         for (int32_t panel = 0; panel < panels; panel += PAIR, ahead += PRODUCTS * piece)
             (panels - panel >= 2 ? strassenTile2 : strassenTile1)(c, workspace, pieceStride, (float *const(*)[ROWS])targets, counts, panel,
                                                                   ahead, piece);
     }
-    if (c->streams) endStreams();
+    if (c->bypassesCache) endStreams();
 }

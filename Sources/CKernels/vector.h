@@ -65,7 +65,7 @@ INLINE void endStreams(void) {
     __builtin_ia32_sfence();
 #endif
 }
-/// Asks for a run of memory that is read soon, in the order in which memory likes to give it.
+/// Prefetches a run of memory, from its start to its end, as the hardware does it fastest.
 INLINE void prefetch(const float *p, int64_t count) {
     for (int64_t i = 0; i < count; i += 16) __builtin_prefetch(p + i);
 }

@@ -22,7 +22,8 @@ static void pointAddresses(const CKConvolution *g, const CKTap *tap, int64_t poi
     }
 }
 
-/// What to ask for on the way, a little with each point: `count` floats a point, and whether the output's gradient of the next points.
+/// What a tile prefetches, a little with each point: `count` floats a point from `input` on, and, if `gradient` is set, the output's
+/// gradient of the next points.
 typedef struct {
     const float *input;
     int64_t count;
@@ -113,19 +114,19 @@ INLINE int gradientWidth(const CKConvolution *g, int32_t panel, int32_t end) {
     return PAIR == 2 && g->channels && !g->group && end - panel >= 2 && g->panelsPerBlock - panel % g->panelsPerBlock >= 2 ? 2 : 1;
 }
 
-/// - next: a run of `nextCount` floats to ask for meanwhile, beside the output's gradient of the next points; NULL for nothing.
+/// - prefetchBase: a run of `prefetchCount` floats to prefetch meanwhile, beside the output's gradient of the next points; NULL for nothing.
 static void gradientPanels(const CKConvolution *g, const float *const *x, const float *dy, int64_t count, int32_t panel, int width,
-                           float *sums, int fresh, const float *next, int64_t nextCount) {
+                           float *sums, int fresh, const float *prefetchBase, int64_t prefetchCount) {
     const int64_t block = (int64_t)(panel / g->panelsPerBlock) * g->channels;
-    const int64_t piece = nextCount * ROWS / g->channels;
-    Ahead ahead = {.input = next ? next : dy, .count = (piece + POINTS - 1) / POINTS, .gradient = next != NULL};
+    const int64_t piece = prefetchCount * ROWS / g->channels;
+    Ahead ahead = {.input = prefetchBase ? prefetchBase : dy, .count = (piece + POINTS - 1) / POINTS, .gradient = prefetchBase != NULL};
     for (int64_t k = 0; k < g->channels; ahead.input += piece, ahead.gradient = 0)
         k += gradientTile(x, block + k, g->channels - k, dy, g->outputPixelStride, count, width, sums + k * CK_PANEL, g->panelStride, fresh,
                           ahead);
 }
 
-/// What tiles that read narrow columns of wide pixels are the first to read of the next points: runs of which each panel asks for a
-/// piece, a line of either map with each point.
+/// What tiles that read narrow columns of wide pixels are the first to read of the next points: runs of which each panel prefetches a
+/// piece, a cache line of either map with each point.
 typedef struct {
     const float *input, *gradient;
     int32_t step;
@@ -200,8 +201,8 @@ static void weightGradient(const CKConvolution *g, int64_t image0, int64_t image
         const int fresh = point == image0 * grid;
         const float *dy = g->output + point * g->outputPixelStride;
         const int32_t together = !g->channels ? 9 : g->group ? GROUP_TAPS : 1;
-        const float *next = g->input + (point + POINTS) * g->inputPixelStride;
-        const int64_t nextCount = g->tapCount == 1 && g->step == 1 ? POINTS * g->inputPixelStride : 0;
+        const float *prefetchBase = g->input + (point + POINTS) * g->inputPixelStride;
+        const int64_t prefetchCount = g->tapCount == 1 && g->step == 1 ? POINTS * g->inputPixelStride : 0;
         for (int32_t tap = 0; tap < g->tapCount; tap += together) {
             int taps = g->tapCount - tap < together ? g->tapCount - tap : together;
             for (int t = 0; t < taps; t++) pointAddresses(g, g->taps + tap + t, point, count, x[t]);
@@ -209,7 +210,7 @@ static void weightGradient(const CKConvolution *g, int64_t image0, int64_t image
                 int width = gradientWidth(g, panel, panel1);
                 float *tapSums = sums + (panel - panel0) * g->panelStride + g->taps[tap].weights;
                 const float *panelGradient = dy + (int64_t)panel * CK_PANEL;
-                // Once per point; what has been asked for is near.
+                // Once per point: the other taps read the same memory.
                 const NextPoints after = tap == 0 && (g->group || !g->channels) ? nextPoints(g, point + POINTS, panel)
                                                                                 : (NextPoints){panelGradient, panelGradient, 0};
                 if (g->group)
@@ -217,7 +218,8 @@ static void weightGradient(const CKConvolution *g, int64_t image0, int64_t image
                         (const float *const(*)[POINTS])x, (int64_t)panel * CK_PANEL, panelGradient, g->outputPixelStride, count,
                         sums + (panel - panel0) * g->panelStride + tap * g->group * CK_PANEL, fresh, after);
                 else if (g->channels)
-                    gradientPanels(g, x[0], panelGradient, count, panel, width, tapSums, fresh, next, panel == panel0 ? nextCount : 0);
+                    gradientPanels(g, x[0], panelGradient, count, panel, width, tapSums, fresh, prefetchBase,
+                                   panel == panel0 ? prefetchCount : 0);
                 else depthwiseGradient(g, x, taps, panelGradient, count, panel, tapSums, fresh, after);
                 panel += width;
             }
@@ -258,8 +260,7 @@ static int gradientTreeTile(const float *const *x, int64_t offset, int64_t left,
                              1, (Ahead){.input = dy});
         start = end;
         height++;
-        // Two sums of as many grains are added at once; after the last, all that wait.
-        for (int32_t halves = grain + 1; height > 1 && (halves % 2 == 0 || grain == grains - 1); halves /= 2, height--)
+        for (int32_t additions = ck_tree_additions(grain, grains); additions > 0; additions--, height--)
             for (int i = 0; i < ROWS * PAIR * CK_PANEL; i += WIDTH)
                 store(stack[height - 2] + i, load(stack[height - 2] + i) + load(stack[height - 1] + i));
     }

@@ -80,7 +80,7 @@ static void storeOutputs(const CKConvolution *c, int64_t first, int64_t count, c
             UNROLL for (int i = 0; i < POSITIONS; i++) m[i] = load(products + i * stride + n * PAIR * CK_PANEL + lane);
             transformOutput(m, y);
             if (all && !c->hasEpilogue) {
-                if (c->streams) {
+                if (c->bypassesCache) {
                     UNROLL for (int i = 0; i < 4; i++) stream(targets[i] + lane0 + lane, y[i]);
                 } else {
                     UNROLL for (int i = 0; i < 4; i++) store(targets[i] + lane0 + lane, y[i]);
@@ -126,7 +126,7 @@ static void winograd(const CKConvolution *c, int64_t tile0, int64_t tile1, int32
             storeOutputs(c, first, count, products, productStride, pair ? width : CK_PANEL, (int64_t)panel * CK_PANEL);
         }
     }
-    if (c->streams) endStreams();
+    if (c->bypassesCache) endStreams();
 }
 
 /// (g0, (g0 + g2 + g1) / 2, (g0 + g2 - g1) / 2, g2), down the columns of the 3 x 3 taps and then along the rows.

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Nets
 
-/// Convolutions whose input passes by, against networks that store it: docs/engine.md.
+/// Convolutions whose input is streamed, against networks that store it: docs/engine.md.
 @Suite struct BandsTests {
     struct Case: CustomTestStringConvertible {
         let kernel: Int
@@ -30,11 +30,11 @@ import Testing
         let stored = try Self.network(layer, training: true, threads: 1, set: set)
         stored.forward(images: 2, training: false)
         for threads in 1...3 {
-            let passing = try Self.network(layer, training: false, threads: threads, set: set)
-            let count = (0..<passing.graph.shapes.count).count { passing.schedule.fusions.passing($0) != nil }
+            let streamed = try Self.network(layer, training: false, threads: threads, set: set)
+            let count = (0..<streamed.graph.shapes.count).count { streamed.schedule.fusions.streamed($0) != nil }
             #expect(count == (layer.squeezes ? 2 : 1))
-            passing.forward(images: 2, training: false)
-            #expect(passing.logits().map(\.bitPattern) == stored.logits().map(\.bitPattern))
+            streamed.forward(images: 2, training: false)
+            #expect(streamed.logits().map(\.bitPattern) == stored.logits().map(\.bitPattern))
         }
     }
 

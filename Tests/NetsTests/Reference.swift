@@ -81,3 +81,15 @@ func referenceNetwork(
     let targets = referenceUniform("target/\(batch)x6", count: batch * 6).map { $0 < 0.3 ? 1 : 0 as Float }
     return (network, targets)
 }
+
+extension Network {
+    /// Copies one image, `[height][width][3]`, into the batch.
+    func setImage(_ index: Int, _ pixels: UnsafePointer<Float>) {
+        let frame = imageFrame
+        let start = image.base + index * frame.imageStride + frame.start
+        for y in 0..<graph.input.height {
+            (start + y * frame.rowStride).update(
+                from: pixels + y * graph.input.width * 3, count: graph.input.width * 3)
+        }
+    }
+}

@@ -13,6 +13,13 @@ enum { CK_PANEL = 16 };
 /// What `weightGradientTree` takes at most: output pixels of the batch, and levels of the tree over the grains.
 enum { CK_TREE_POINTS = 2048, CK_TREE_LEVELS = 8 };
 
+/// The order of the tree over the grains, whose sums come one after the other: how many additions follow once a grain's sum is there,
+/// each of the last two sums that wait. Like a binary counter: a sum of 2^k grains waits for each bit k of the number of grains so far,
+/// and two of the same length are added at once; after the last grain, all that wait are.
+static inline int32_t ck_tree_additions(int32_t grain, int32_t grains) {
+    return grain + 1 < grains ? __builtin_ctz((uint32_t)grain + 1) : __builtin_popcount((uint32_t)grain);
+}
+
 /// The instruction sets that a table exists for.
 typedef enum { CK_SCALAR = 0, CK_SCALAR_FMA = 1, CK_AVX2 = 2, CK_AVX512 = 3 } CKInstructionSet;
 
@@ -29,8 +36,8 @@ typedef struct {
 /// forward pass, with the output's gradient where the output was.
 typedef struct {
     const float *input;
-    /// What is read next from memory while the first input pixel is read, and so on; NULL for the input's own next pixels.
-    const float *next;
+    /// While it reads an input pixel, the kernel prefetches what lies as far behind `prefetchBase`; NULL: the input's own next pixels.
+    const float *prefetchBase;
     int64_t inputImageStride, inputRowStride, inputPixelStride;
     int32_t inputHeight, inputWidth;
     float *output;
@@ -48,7 +55,7 @@ typedef struct {
     const float *weights;
     int64_t panelStride;
     /// 1: the output is stored past the caches, being too large for them.
-    int32_t streams;
+    int32_t bypassesCache;
     /// Whether any of what follows is set; in this order, after the chain:
     int32_t hasEpilogue;
     /// 1: the result is added to what the output holds.
@@ -86,7 +93,7 @@ typedef struct {
     CKActivation outer;
 
     /// 1: y is stored past the caches, being too large for them.
-    int32_t streams;
+    int32_t bypassesCache;
 
     /// The gradient of y. The first gradient kernel that is given y multiplies it with outer's derivative.
     float *dy;

@@ -124,7 +124,7 @@ final class Scratch {
                     let channels = training ? max(g.inputChannels, g.outputChannels) : g.inputChannels
                     worker = max(worker, Int(ck_strassen_workspace(Int32(channels))))
                 }
-                if fusions.passing(node.inputs[0]) != nil {
+                if fusions.streamed(node.inputs[0]) != nil {
                     worker = max(worker, Bands.workspace(convolution, input: graph.shapes[node.inputs[0]]))
                 }
                 guard training else { continue }
@@ -133,7 +133,7 @@ final class Scratch {
                 if work.grainsApart {
                     partials = max(partials, min(grains, capacity) * g.outputPanels * work.panelStride)
                 } else {
-                    sums = max(sums, work.panels * work.panelStride * (Scratch.levels(grains) + 1))
+                    sums = max(sums, work.panels * work.panelStride * (GrainTree.levels(grains) + 1))
                 }
                 if !g.readsImage && !g.isDepthwise {
                     transposed = max(transposed, g.inputPanels * g.taps * g.blockOutputs * 16)
@@ -180,13 +180,6 @@ final class Scratch {
     let gains: FloatBuffer
     /// What a tap outside the input reads.
     let zeros: FloatBuffer
-
-    /// Levels of the tree over the grains: partial sums that wait at the same time, at most.
-    private static func levels(_ grains: Int) -> Int {
-        var levels = 1
-        while 1 << (levels - 1) < grains { levels += 1 }
-        return levels
-    }
 
     init(graph: Graph, fusions: Fusions, capacity: Int, grains: Int, training: Bool, workers: Int) {
         let sizes = Sizes(

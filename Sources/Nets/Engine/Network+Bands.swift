@@ -1,6 +1,6 @@
 import CKernels
 
-/// Convolutions whose input passes by: it is made for them a band at a time, and read while it is in the cache.
+/// Convolutions whose input is streamed: a task makes a band of it and lets the convolution read it while it is in the cache.
 extension Network {
     /// Runs a convolution of what a fusion makes.
     func convolve(_ index: Int, after fusion: Fusion) {
@@ -20,7 +20,7 @@ extension Network {
     /// Whether a convolution sums up what it makes, for a global average that is the next step.
     private func sumsPixels(_ index: Int) -> Bool {
         guard let fusion = absorbed(by: index), fusion.last + 1 < graph.nodes.count,
-            schedule.fusions.passing(graph.nodes[index].inputs[0])?.convolution != nil,
+            schedule.fusions.streamed(graph.nodes[index].inputs[0])?.convolution != nil,
             case .globalAveragePool = graph.nodes[fusion.last + 1].operation
         else { return false }
         return graph.nodes[fusion.last + 1].inputs == [fusion.output]
@@ -46,8 +46,8 @@ extension Network {
                 (writer.outputRowStride, reader.inputRowStride) = (Int64(bands.rowStride), Int64(bands.rowStride))
                 writer.outputPixelStride = Int64(bands.pixelStride)
                 reader.inputPixelStride = Int64(bands.pixelStride)
-                writer.streams = 0
-                if sums != nil { reader.streams = 0 }
+                writer.bypassesCache = 0
+                if sums != nil { reader.bypassesCache = 0 }
                 let map = describe(absorbed(by: index)?.output ?? graph.nodes[index].output)
                 pool.run(images * parts) { [writer, reader] task, worker in
                     var (writer, reader, map) = (writer, reader, map)
@@ -101,7 +101,7 @@ extension Network {
             var reader = describeForward(index, taps)
             takeWeights(&reader, by: convolution.method, panels: panels, kept: keptWeights(index))
             let pass = describe(fusion)
-            reader.next = pass.x + run * shape.stride
+            reader.prefetchBase = pass.x + run * shape.stride
             inRuns(of: images * shape.pixels / pixelsEach) { [reader] units, workspace in
                 var (reader, pass) = (reader, pass)
                 for first in stride(from: units.lowerBound, to: units.upperBound, by: run / pixelsEach) {

@@ -5,7 +5,7 @@ extension Network {
     func convolve(_ index: Int, _ convolution: Convolution) {
         let node = graph.nodes[index]
         if let library = openBLAS(for: convolution) { return multiplyForward(index, convolution, library) }
-        if let source = schedule.fusions.passing(node.inputs[0]) { return convolve(index, after: source) }
+        if let source = schedule.fusions.streamed(node.inputs[0]) { return convolve(index, after: source) }
         let panels = convolution.geometry.outputPanels
         layers[index].taps.withUnsafeBufferPointer { taps in
             var arguments = describeForward(index, taps)
@@ -23,7 +23,7 @@ extension Network {
         arguments.bias = node.convolution.bias.map { UnsafePointer(parameter($0)) }
         arguments.hasEpilogue = arguments.bias == nil ? 0 : 1
         if let fusion { absorb(fusion, into: &arguments) }
-        arguments.streams = streams(node.output)
+        arguments.bypassesCache = bypassesCache(node.output)
         return arguments
     }
 
@@ -110,7 +110,7 @@ extension Network {
                 arguments.panelStride = Int64(g.taps * g.blockOutputs * 16)
                 arguments.accumulate = schedule.accumulates[index][0] ? 1 : 0
                 arguments.hasEpilogue = arguments.accumulate
-                arguments.streams = arguments.accumulate == 1 ? 0 : streams(node.inputs[0])
+                arguments.bypassesCache = arguments.accumulate == 1 ? 0 : bypassesCache(node.inputs[0])
                 arguments.zeros = UnsafePointer(scratch.zeros.base)
                 // Phases without taps are zeros, which need no products.
                 let method = phase.taps.isEmpty ? .direct : convolution.method
@@ -236,9 +236,9 @@ extension Network {
         guard work.grainsApart else {
             return pool.run(work.tasks) { task, worker in
                 let stack = scratch.sums[worker].base
-                sumGrains(stack, count: panels(task).count * work.panelStride) { images, sums in
-                    chain(images, panels(task), sums, worker)
-                }
+                GrainTree.sum(
+                    grains: grainCount, into: stack, count: panels(task).count * work.panelStride, kernels: kernels
+                ) { g, sums in chain(grain(g), panels(task), sums, worker) }
                 store(stack, panels(task))
             }
         }
@@ -249,29 +249,9 @@ extension Network {
             chain(grain(g), panels(task), sums + g * count + panels(task).lowerBound * work.panelStride, worker)
         }
         inParts(of: count, unit: 4096) { part in
-            Network.combine(sums + part.lowerBound, parts: grainCount, count: part.count, stride: count)
+            GrainTree.combine(sums + part.lowerBound, grains: grainCount, count: part.count, stride: count)
         }
         pool.run(work.tasks) { task, _ in store(sums + panels(task).lowerBound * work.panelStride, panels(task)) }
-    }
-
-    /// The tree over the grains, worked off like a binary counter: two sums of the same number of grains are added at once.
-    /// The result is the stack's first array.
-    private func sumGrains(
-        _ stack: UnsafeMutablePointer<Float>, count: Int,
-        chain: (_ images: Range<Int>, _ sums: UnsafeMutablePointer<Float>) -> Void
-    ) {
-        var height = 0
-        for g in 0..<grainCount {
-            chain(grain(g), stack + height * count)
-            height += 1
-            // As many times as the number of grains so far can be halved, or to the end after the last one.
-            var halves = g + 1
-            while height > 1 && (halves % 2 == 0 || g == grainCount - 1) {
-                kernels.accumulate(stack + (height - 2) * count, stack + (height - 1) * count, Int64(count))
-                height -= 1
-                halves /= 2
-            }
-        }
     }
 
     /// Sum of the output's gradient over all pixels.

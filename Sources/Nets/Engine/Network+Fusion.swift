@@ -8,7 +8,7 @@ extension Network {
         var arguments = describe(fusion)
         arguments.y = value(fusion.output)
         arguments.residual = fusion.residual.map { UnsafePointer(value($0)) }
-        arguments.streams = streams(fusion.output)
+        arguments.bypassesCache = bypassesCache(fusion.output)
         withUnsafePointer(to: arguments) { arguments in
             inParts(of: images * graph.shapes[fusion.output].pixels) { pixels in
                 kernels.fuse(arguments, Int64(pixels.lowerBound), Int64(pixels.upperBound))
@@ -257,7 +257,7 @@ extension Network {
             let sum = sums + task / runs * 2 * shape.stride
             chain(grain(task / runs), lane..<min(shape.stride, lane + width), sum, sum + shape.stride)
         }
-        Network.combine(sums, parts: grainCount, count: 2 * shape.stride)
+        GrainTree.combine(sums, grains: grainCount, count: 2 * shape.stride, stride: 2 * shape.stride)
         return sums
     }
 
@@ -280,5 +280,5 @@ extension Network {
     }
 
     /// Whether a value is too large for the caches, so that storing it there would only push out what is needed.
-    func streams(_ value: Graph.Value) -> Int32 { images * graph.shapes[value].count >= 1 << 22 ? 1 : 0 }
+    func bypassesCache(_ value: Graph.Value) -> Int32 { images * graph.shapes[value].count >= 1 << 22 ? 1 : 0 }
 }

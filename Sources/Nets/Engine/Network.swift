@@ -117,19 +117,9 @@ final class Network {
             imageStride: Network.imageStride(graph), rowStride: row, start: stem.paddingBefore * (row + 3))
     }
 
-    /// Copies one image, `[height][width][3]`, into the batch.
-    func setImage(_ index: Int, _ pixels: UnsafePointer<Float>) {
-        let frame = imageFrame
-        let start = image.base + index * frame.imageStride + frame.start
-        for y in 0..<graph.input.height {
-            (start + y * frame.rowStride).update(
-                from: pixels + y * graph.input.width * 3, count: graph.input.width * 3)
-        }
-    }
-
     // MARK: Passes
 
-    /// Runs the batch of `images` images that `setImage` filled in.
+    /// Runs the first `images` images of the image buffer.
     ///
     /// - Parameter training: batch norms use and update statistics, dropout draws; only in a network for training.
     func forward(images: Int, training: Bool) {
@@ -246,25 +236,6 @@ final class Network {
         let parts = min(units, pool.threads * 4)
         pool.run(parts) { part, _ in
             body(part * units / parts * unit..<min(count, (part + 1) * units / parts * unit))
-        }
-    }
-
-    /// Adds up the grains' partial sums, `parts` arrays of `count` that lie `stride` apart, into the first one: the fixed
-    /// binary tree.
-    ///
-    /// Neighbours in pairs, then pairs of pairs; a part without a partner waits for the next round.
-    static func combine<Number: FloatingPoint>(
-        _ sums: UnsafeMutablePointer<Number>, parts: Int, count: Int, stride: Int? = nil
-    ) {
-        let distance = stride ?? count
-        var step = 1
-        while step < parts {
-            for part in Swift.stride(from: 0, to: parts - step, by: 2 * step) {
-                let a = sums + part * distance
-                let b = sums + (part + step) * distance
-                for i in 0..<count { a[i] += b[i] }
-            }
-            step *= 2
         }
     }
 }

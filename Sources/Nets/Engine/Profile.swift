@@ -62,7 +62,7 @@ extension Network {
     private func name(of action: Schedule.Action) -> String {
         switch action {
         case .forward(let index):
-            (schedule.fusions.passing(graph.nodes[index].inputs[0])?.convolution.map { graph.name(ofNode: $0) + " + " }
+            (schedule.fusions.streamed(graph.nodes[index].inputs[0])?.convolution.map { graph.name(ofNode: $0) + " + " }
                 ?? "")
                 + graph.name(ofNode: index)
         case .weightGradient(let index), .dataGradient(let index), .backward(let index): graph.name(ofNode: index)
@@ -89,8 +89,8 @@ extension Network {
                 return ("forward", 0, floats(graph.nodes[index].inputs + [graph.nodes[index].output]))
             }
             var cost = convolution(index)
-            // What passes by is neither written nor read, but for what it is made from.
-            if let source = schedule.fusions.passing(graph.nodes[index].inputs[0]) {
+            // A streamed value is neither written nor read; what it is made from is read.
+            if let source = schedule.fusions.streamed(graph.nodes[index].inputs[0]) {
                 cost.maps -= floats([source.output])
                 if let first = source.convolution.map(convolution) {
                     cost.operations += first.operations

@@ -1,4 +1,4 @@
-/// How a map that passes by is made a band at a time, in a worker's memory, for the convolution that reads it.
+/// How a streamed map is cut into bands, which a worker makes one after the other in its own memory for the convolution that reads them.
 struct Bands {
     /// Output panels that a task takes from an image's first row to its last.
     let panels: Int
@@ -50,7 +50,7 @@ struct Bands {
     /// Pixels of a run, for a convolution that reads pixel by pixel.
     static func run(_ input: Graph.Shape) -> Int { max(24, min(tiles, mostFloats / input.stride / 24 * 24)) }
 
-    /// Floats that a worker needs for a convolution whose input passes by.
+    /// Floats that a worker needs for a convolution whose input is streamed.
     static func workspace(_ convolution: Convolution, input: Graph.Shape) -> Int {
         guard convolution.geometry.isPointwise else { return Bands(convolution.geometry, input: input).count }
         return convolution.productWorkspace + run(input) * input.stride

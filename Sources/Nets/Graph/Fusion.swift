@@ -33,9 +33,9 @@ struct Fusions {
     private(set) var producer: [Graph.Value: Int] = [:]
     /// Indices in `all` by the batch norm's output, for the averages that work it out.
     private(set) var normalised: [Graph.Value: Int] = [:]
-    /// Values that one convolution alone reads and that it has made for it a band at a time: they are not stored as a whole on the
-    /// way forward.
-    private var passing: Set<Graph.Value> = []
+    /// Streamed values: one convolution alone reads them, and the forward pass makes them a band at a time just before it does,
+    /// never the whole map.
+    private var streamedValues: Set<Graph.Value> = []
 
     /// - Parameters:
     ///   - training: without it, convolutions take in what follows them.
@@ -76,7 +76,7 @@ struct Fusions {
         }
         guard arithmetic == .exact else { return }
         if absorbing { absorb(graph, readers) }
-        passing = Set(all.filter { passes($0, graph, readers[$0.output]) }.map(\.output))
+        streamedValues = Set(all.filter { isStreamed($0, graph, readers[$0.output]) }.map(\.output))
     }
 
     /// Gives batch norms, and what follows them, to the convolutions before them.
@@ -92,12 +92,14 @@ struct Fusions {
         }
     }
 
-    /// The fusion that makes a value that passes by; nil for values that are stored.
-    func passing(_ value: Graph.Value) -> Fusion? { passing.contains(value) ? producer[value].map { all[$0] } : nil }
+    /// The fusion that makes a streamed value; nil for values that are stored.
+    func streamed(_ value: Graph.Value) -> Fusion? {
+        streamedValues.contains(value) ? producer[value].map { all[$0] } : nil
+    }
 
     /// Whether a fusion's output is best made band by band: before a 1x1 convolution, or after one and before one that keeps its
     /// channels apart.
-    private func passes(_ fusion: Fusion, _ graph: Graph, _ readers: [Int]) -> Bool {
+    private func isStreamed(_ fusion: Fusion, _ graph: Graph, _ readers: [Int]) -> Bool {
         guard readers.count == 1, case .convolution(let next) = graph.nodes[readers[0]].operation else { return false }
         let pixels = graph.shapes[fusion.output].pixels
         guard let convolution = fusion.convolution.map({ graph.nodes[$0].convolution }) else {

@@ -123,9 +123,9 @@ struct Schedule {
                     let fusion = fusions.all[owner]
                     guard fusion.convolution == nil else { continue }
                     if index == fusion.norm { add(.statistics(owner), reading: [fusion.input]) }
-                    if index == fusion.last && fusions.passing(fusion.output) == nil { fuse(owner) }
+                    if index == fusion.last && fusions.streamed(fusion.output) == nil { fuse(owner) }
                 } else if let absorbed = fusions.all.first(where: { $0.convolution == index }) {
-                    if fusions.passing(absorbed.output) != nil { continue }
+                    if fusions.streamed(absorbed.output) != nil { continue }
                     add(.forward(index), reading: node.inputs.flatMap(made) + [absorbed.residual].compactMap(\.self))
                     write(absorbed.output)
                 } else {
@@ -149,9 +149,9 @@ struct Schedule {
             return fusions.all[owner].input
         }
 
-        /// What a value is made from while it passes by; the value itself if it does not.
+        /// What a streamed value is made from; a stored value itself.
         private func made(_ value: Graph.Value) -> [Graph.Value] {
-            guard let fusion = fusions.passing(value) else { return [value] }
+            guard let fusion = fusions.streamed(value) else { return [value] }
             if let convolution = fusion.convolution { return graph.nodes[convolution].inputs }
             return [fusion.input] + [fusion.factors].compactMap(\.self)
         }
@@ -173,10 +173,10 @@ struct Schedule {
             guard value != 0, valueSlots[value] == nil else { return }
             guard let owner = fusions.producer[value] else { return needConvolution(value) }
             let fusion = fusions.all[owner]
-            let passing = fusion.residual.flatMap { valueSlots[$0] == nil ? $0 : nil }
+            let missing = fusion.residual.flatMap { valueSlots[$0] == nil ? $0 : nil }
             for source in [fusion.input, fusion.factors, fusion.residual].compactMap(\.self) { need(source) }
             fuse(owner)
-            if let passing { valueSlots[passing] = nil }
+            if let missing { valueSlots[missing] = nil }
         }
 
         private mutating func needConvolution(_ value: Graph.Value) {

@@ -24,7 +24,7 @@ struct WeightedLoss {
             return sum
         }
         sums.withUnsafeMutableBufferPointer {
-            if let base = $0.baseAddress { Network.combine(base, parts: grains.count, count: 1) }
+            if let base = $0.baseAddress { GrainTree.combine(base, grains: grains.count, count: 1, stride: 1) }
         }
         return (sums[0] / count, gradient)
     }
