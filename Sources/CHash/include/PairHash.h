@@ -1,4 +1,4 @@
-// SHA-256 of two messages at once.
+// SHA-256 of two messages at once. CRC-32 is in CRC32.h.
 #ifndef PAIR_HASH_H
 #define PAIR_HASH_H
 
