@@ -2,10 +2,12 @@ import Basics
 
 /// The range in which 95 of 100 resamples of a statistic lie.
 public struct Interval: Sendable, Equatable, Codable {
+    /// The 2.5th percentile of the resamples.
     public let low: Double
+    /// The 97.5th percentile of the resamples.
     public let high: Double
 
-    /// The 2.5th and 97.5th percentile, interpolated between neighbours as `numpy.percentile` does; nil without resamples.
+    /// Takes the 2.5th and the 97.5th percentile, interpolated between neighbours as `numpy.percentile` does; nil without resamples.
     public init?(_ resamples: [Double]) {
         guard !resamples.isEmpty else { return nil }
         let sorted = resamples.sorted()
@@ -27,11 +29,14 @@ public struct Interval: Sendable, Equatable, Codable {
 /// Introduction to the Bootstrap", 1993). Patients are numbered in ascending order of ID, so results depend on no order of rows.
 public struct PatientBootstrap: Sendable {
     /// The patient's number of each slice.
-    public let patientOfSlice: [Int]
-    public let patients: Int
-    public let resamples: Int
+    package let patientOfSlice: [Int]
+    /// How many patients there are.
+    package let patients: Int
+    private let resamples: Int
     private let below: @Sendable (_ resample: Int, _ bound: UInt32) -> () -> UInt32
 
+    /// Numbers the patients; nothing is drawn yet.
+    ///
     /// - Parameters:
     ///   - patients: The patient's ID of each slice.
     ///   - resamples: How many times to draw.

@@ -3,6 +3,7 @@
 /// What scikit-learn computes as `roc_auc_score`, `average_precision_score`, `brier_score_loss`, and from `calibration_curve` with
 /// 10 uniform bins. No statistic depends on the order of the slices.
 public struct ClassificationMetrics: Sendable, Equatable, Codable {
+    /// How many slices were predicted; in a resample each counts as often as it was drawn.
     public let slices: Int
     /// How many of the slices are positive.
     public let positives: Int
@@ -30,6 +31,8 @@ public struct RankedPredictions: Sendable {
 
     private let entries: [Entry]
 
+    /// Sorts the predictions of one type.
+    ///
     /// - Parameters:
     ///   - predictions: One a slice; finite.
     ///   - truth: The slices' labels.

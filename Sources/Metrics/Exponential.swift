@@ -2,9 +2,10 @@
 ///
 /// The method is fdlibm's (`e_exp.c`, Sun Microsystems 1993): x = k ln 2 + r with |r| <= ln 2 / 2; with c = r - r² P(r²),
 /// e^r = 1 + (r + r c / (2 - c)), where P is a Remez polynomial with error below 2^-59. The error is below 1 ulp.
+/// `Elementary.exp` of Nets, which losses and probabilities use, is another function with other bits.
 ///
 /// - Parameter x: Any double; results beyond the largest double are infinity, below the smallest 0, and NaN gives NaN.
-public func exponential(_ x: Double) -> Double {
+package func exponential(_ x: Double) -> Double {
     guard !x.isNaN else { return x }
     guard x < 710 else { return .infinity }
     guard x > -746 else { return 0 }

@@ -8,7 +8,7 @@
 /// s = f / (2 + f), log(1 + f) = f - f²/2 + s (f²/2 + R(s²)), where R is a Remez polynomial with error below 2^-58.45.
 ///
 /// - Parameter x: Any double: 0 gives -infinity; negative numbers and NaN give NaN; subnormal numbers are exact inputs.
-public func naturalLogarithm(_ x: Double) -> Double {
+package func naturalLogarithm(_ x: Double) -> Double {
     guard x > 0 else { return x == 0 ? -.infinity : .nan }
     guard x < .infinity else { return x }
 

@@ -7,7 +7,7 @@ public enum Medal: String, CaseIterable, Sendable, Codable {
     /// Kaggle's rule (kaggle.com/progression): up to 99 teams the best 10, 20 and 40 %; up to 249 the best 10 teams, 20 and 40 %;
     /// up to 999 the best 10 + 0.2 %, 50 and 100 teams; above, the best 10 + 0.2 %, 5 % and 10 %. Fractions of a team are
     /// dropped: with this competition's 1,345 teams the limits are 12, 67 and 134.
-    public func lastRank(teams: Int) -> Int {
+    func lastRank(teams: Int) -> Int {
         switch (self, teams) {
         case (.gold, ..<100): teams / 10
         case (.gold, ..<250): 10
@@ -28,11 +28,15 @@ public struct Standing: Sendable, Equatable, Codable {
     ///
     /// Kaggle breaks ties by the date of the submission; an equal score gets the best of the tied ranks here.
     public let rank: Int
+    /// How many teams the leaderboard has.
     public let teams: Int
     /// The rank as a share of the teams, in percent, at most 100: "top 4.3 %".
     public let topPercent: Double
+    /// The medal that the rank is worth; nil without one.
     public let medal: Medal?
 
+    /// Ranks a score.
+    ///
     /// - Parameter leaderboard: One score for each team, in any order; an empty one makes every score the first of 0 teams.
     public init(of score: Double, among leaderboard: [Double]) {
         rank = leaderboard.count { $0 < score } + 1

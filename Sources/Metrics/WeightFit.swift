@@ -22,9 +22,12 @@ public struct WeightFit: Sendable {
     /// q of each table, six for each slice.
     private let likelihoods: [[Double]]
 
+    /// Prepares a fit.
+    ///
     /// - Parameters:
     ///   - tables: The tables' probabilities, each six for each slice; held in [1e-15, 1 - 1e-15].
     ///   - truth: The labels in the same layout.
+    /// - Throws: ``ScoringError`` without tables or slices, or if their numbers differ.
     public init(_ tables: [[Double]], truth: [Bool]) throws(ScoringError) {
         guard !truth.isEmpty, !tables.isEmpty else { throw .noSlices }
         for table in tables where table.count != truth.count {
@@ -39,7 +42,11 @@ public struct WeightFit: Sendable {
         }
     }
 
-    /// The best weights for these slices; there has to be at least one.
+    /// The weights that are best for these slices, of which there has to be at least one.
+    ///
+    /// - Parameters:
+    ///   - slices: The numbers of the slices to fit to.
+    ///   - tolerance: The fit stops once no other weights can be better by more than this.
     public func fit(slices: [Int], tolerance: Double = 1e-10) -> FittedWeights {
         let count = likelihoods.count
         var weights = [Double](repeating: 1 / Double(count), count: count)

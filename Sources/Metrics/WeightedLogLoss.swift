@@ -30,11 +30,12 @@ public struct FoldedScore: Sendable, Equatable {
     /// The folds that occur, ascending, each with its own score; none where there are no folds.
     public let perFold: [(fold: Int, score: Score)]
 
-    public init(overall: Score, perFold: [(fold: Int, score: Score)]) {
+    package init(overall: Score, perFold: [(fold: Int, score: Score)]) {
         self.overall = overall
         self.perFold = perFold
     }
 
+    /// Whether two scores are equal overall and fold by fold.
     public static func == (a: FoldedScore, b: FoldedScore) -> Bool {
         a.overall == b.overall && a.perFold.elementsEqual(b.perFold, by: ==)
     }
@@ -42,12 +43,18 @@ public struct FoldedScore: Sendable, Equatable {
 
 /// Why predictions could not be scored.
 public enum ScoringError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// There is nothing to score.
     case noSlices
+    /// Predictions and labels are not equally many, or not six for each slice.
     case sizesDiffer(predictions: Int, truth: Int)
+    /// There is not exactly one fold number for each slice.
     case foldsDiffer(folds: Int, slices: Int)
+    /// A prediction is NaN; slices are counted from 1.
     case notANumber(slice: Int, type: HemorrhageType)
+    /// The clip is not below 0.5, or so small that 1 - clip is 1.
     case clipOutOfRange(Double)
 
+    /// What is wrong and what was expected, in one sentence.
     public var description: String {
         switch self {
         case .noSlices: "there is no slice to score"
@@ -76,6 +83,7 @@ public let kaggleClip = 1e-15
 /// - Parameters:
 ///   - predictions: Probabilities, slice after slice, each with six values in `HemorrhageType.allCases` order.
 ///   - truth: Labels in the same layout.
+///   - clip: A probability counts as at least this, and at most 1 minus this.
 /// - Throws: ``ScoringError``; infinite predictions are clipped, NaN is refused.
 public func weightedLogLoss(
     predictions: [Double], truth: [Bool], clip: Double = kaggleClip
@@ -87,7 +95,12 @@ public func weightedLogLoss(
 
 /// Scores out-of-fold predictions: over all slices, and over those of each fold.
 ///
-/// - Parameter folds: The fold of each slice.
+/// - Parameters:
+///   - predictions: Probabilities, slice after slice, each with six values in `HemorrhageType.allCases` order.
+///   - truth: Labels in the same layout.
+///   - folds: The fold of each slice.
+///   - clip: A probability counts as at least this, and at most 1 minus this.
+/// - Throws: ``ScoringError``, as without folds.
 public func weightedLogLoss(
     predictions: [Double], truth: [Bool], folds: [Int], clip: Double = kaggleClip
 ) throws(ScoringError) -> FoldedScore {

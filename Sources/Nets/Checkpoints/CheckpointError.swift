@@ -16,6 +16,7 @@ public struct CheckpointError: Error, Equatable, CustomStringConvertible {
         case unsupported
     }
 
+    /// What kind of fault it is.
     public let fault: Fault
     /// The place in the file: a byte, a part of the container or a tensor.
     public let place: String
@@ -26,6 +27,7 @@ public struct CheckpointError: Error, Equatable, CustomStringConvertible {
         (self.fault, self.place, self.problem) = (fault, place.description, problem)
     }
 
+    /// The place and the problem, in one line.
     public var description: String { "\(place): \(problem)" }
 }
 

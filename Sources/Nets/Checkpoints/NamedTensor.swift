@@ -2,9 +2,12 @@
 public struct NamedTensor: Sendable, Equatable {
     /// The values: binary32 for weights, 64-bit integers for counters.
     public enum Values: Sendable, Equatable {
+        /// Weights, moments and running statistics.
         case float32([Float])
+        /// Counters.
         case int64([Int64])
 
+        /// How many values there are.
         public var count: Int {
             switch self {
             case .float32(let values): values.count
@@ -13,9 +16,11 @@ public struct NamedTensor: Sendable, Equatable {
         }
     }
 
+    /// The name, as PyTorch's state dicts have it: `layer1.0.conv1.weight`.
     public let name: String
     /// The sizes, slowest-varying dimension first; empty for a single number.
     public let shape: [Int]
+    /// The values in row-major order, as many as the product of the shape.
     public let values: Values
 
     /// Names some values; their number must be the product of the shape.

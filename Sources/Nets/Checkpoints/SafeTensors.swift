@@ -8,10 +8,12 @@ import Foundation
 ///
 /// Written are F32 and I64. Read are F16, BF16, F32 and F64, as binary32, and I8, U8, I16, I32, I64 and BOOL, as 64-bit integers.
 public struct SafeTensors: Sendable, Equatable {
+    /// Texts by name, the file's `__metadata__`.
     public var metadata: [String: String]
     /// The tensors in the order of their bytes in the file. Names are unique, and none is `__metadata__`.
     public var tensors: [NamedTensor]
 
+    /// Makes a file's contents of tensors, whose names are unique.
     public init(metadata: [String: String] = [:], tensors: [NamedTensor]) {
         (self.metadata, self.tensors) = (metadata, tensors)
     }
@@ -20,6 +22,8 @@ public struct SafeTensors: Sendable, Equatable {
     ///
     /// Refused are headers longer than the file or 100 MB, and tensors that overlap, leave gaps, leave the file or do not
     /// have the length that their shape and type say.
+    ///
+    /// - Throws: ``CheckpointError``.
     public init(parsing bytes: some ContiguousBytes) throws(CheckpointError) {
         self = try bytes.withUnsafeBytes { raw in
             Result { () throws(CheckpointError) in try SafeTensors(parsing: raw) }

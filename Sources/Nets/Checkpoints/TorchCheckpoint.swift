@@ -18,12 +18,17 @@ public struct TorchCheckpoint: Sendable, Equatable {
 
     /// One of a snapshot's details, such as its score or epoch.
     public enum Scalar: Sendable, Equatable {
+        /// A Python bool.
         case boolean(Bool)
+        /// A Python int or a NumPy integer.
         case integer(Int64)
+        /// A Python float or a NumPy floating-point number.
         case real(Double)
+        /// A Python str.
         case text(String)
     }
 
+    /// How the file's bytes were packed.
     public let container: Container
     /// The model's tensors in the file's order, views made contiguous: those of the entry `model` if there is one, else the top level's.
     public let stateDict: [NamedTensor]
@@ -31,6 +36,9 @@ public struct TorchCheckpoint: Sendable, Equatable {
     public let detail: [String: Scalar]
 
     /// Reads a whole file's bytes; they may be mapped, only the state dict's values are copied.
+    ///
+    /// - Throws: ``CheckpointError``: `refused` for a pickle that names anything but tensors, NumPy numbers and plain containers;
+    ///   `truncated`, `malformed` and `unsupported` as their names say.
     public init(parsing bytes: some ContiguousBytes) throws(CheckpointError) {
         self = try bytes.withUnsafeBytes { raw in
             Result { () throws(CheckpointError) in

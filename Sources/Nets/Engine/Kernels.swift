@@ -4,7 +4,12 @@ import Foundation
 
 /// The instruction sets that kernels exist for; `REPRO_ISA` picks one by its raw value.
 public enum InstructionSet: String, CaseIterable, Sendable {
-    case scalar, avx2, avx512
+    /// Plain C, a number at a time.
+    case scalar
+    /// Vectors of 8 numbers: AVX2 and FMA.
+    case avx2
+    /// Vectors of 16 numbers: AVX-512 F, BW, DQ and VL.
+    case avx512
 
     /// What the CPU can run, slowest first.
     public static var available: [InstructionSet] { allCases.filter { ck_supports($0.table) != 0 } }
@@ -46,6 +51,7 @@ public enum Arithmetic: String, CaseIterable, Sendable, Codable {
 
 /// Why a network cannot be built, loaded or run.
 public enum NetsError: Error, Sendable, CustomStringConvertible {
+    /// An instruction set that does not exist or that this CPU lacks.
     case instructionSet(String)
     /// A library that is not installed: says which and how to get it.
     case missingLibrary(String)
@@ -54,6 +60,7 @@ public enum NetsError: Error, Sendable, CustomStringConvertible {
     /// A training state that belongs to another run.
     case resume(String)
 
+    /// What is wrong and what to do.
     public var description: String {
         switch self {
         case .instructionSet(let text), .missingLibrary(let text), .weights(let text), .resume(let text): text

@@ -1,15 +1,17 @@
 import Foundation
 
 /// What one operation of a network takes: its time beside the arithmetic and the memory traffic that it cannot do without.
-public struct OperationCost: Sendable, Codable {
+package struct OperationCost: Sendable, Codable {
     /// The layer's name in PyTorch, or what the operation does.
-    public var name: String
-    public var pass: String
+    package var name: String
+    /// Forward, or which gradient.
+    package var pass: String
     /// Multiplications and additions of convolutions; 0 for others, which memory limits.
-    public var operations: Double
+    package var operations: Double
     /// Bytes of the tensors that it reads and writes, each once.
-    public var bytes: Double
-    public var seconds: Double
+    package var bytes: Double
+    /// Time of one pass.
+    package var seconds: Double
 }
 
 /// Time spent in each step of a schedule, summed up over passes.

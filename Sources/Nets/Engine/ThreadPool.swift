@@ -4,16 +4,21 @@ import Synchronization
 
 /// A fixed set of threads that share numbered tasks; who runs a task never shows in its result.
 ///
+/// Make one and give it to a ``Trainer`` or ``Predictor``.
+///
 /// `run` is for work that is needed now. The calling thread takes part, so a pool of 1 starts no thread. One `run` at a time: the
 /// pool belongs to whoever drives the network, and a task may not call it.
 ///
 /// `begin` is for work that is needed later: a thread that finds no task of a run to take does some of it meanwhile. Threads with
 /// nothing to do spin for a moment and then sleep.
 public final class ThreadPool: Sendable {
+    /// How many threads work, the calling one among them.
     public let threads: Int
     private let shared = Shared()
     private let running = Atomic<Bool>(false)
 
+    /// Starts the threads.
+    ///
     /// - Parameter threads: at least 1.
     public init(threads: Int) {
         self.threads = max(1, threads)
@@ -30,7 +35,7 @@ public final class ThreadPool: Sendable {
     /// Calls `body(task, worker)` once for every task in `0..<tasks` and returns when all are done.
     ///
     /// Tasks run at the same time and must write to disjoint memory; `worker` is in `0..<threads` and names scratch memory.
-    public func run(_ tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
+    package func run(_ tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
         precondition(!running.exchange(true, ordering: .acquiring), "a pool's task cannot run tasks on the same pool")
         defer { running.store(false, ordering: .releasing) }
         if threads == 1 || tasks <= 1 {

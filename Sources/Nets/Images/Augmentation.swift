@@ -19,7 +19,7 @@ public struct Augmentation: Sendable, Codable, Equatable {
     /// The original solution's augmentation.
     public init() {}
 
-    /// Any of the fields may be missing and then has the original's value; values out of range are decoding errors.
+    /// Decodes an augmentation, of which any field may be missing and then has the original's value; values out of range are decoding errors.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         func read<Value: Decodable>(
@@ -45,7 +45,7 @@ public struct Augmentation: Sendable, Codable, Equatable {
     /// Draws one variation for an image of this size: crop, then flip, then rotation.
     ///
     /// Every chance is drawn whatever came before it, so the flip and rotation depend on the crop only through the number of its tries.
-    public func draw(rows: Int, columns: Int, random: inout Philox) -> SliceTransform {
+    func draw(rows: Int, columns: Int, random: inout Philox) -> SliceTransform {
         let crop = drawCrop(rows: rows, columns: columns, random: &random)
         let flipped = random.chance(flipProbability)
         var degrees: Double?
@@ -83,31 +83,31 @@ public struct Augmentation: Sendable, Codable, Equatable {
 }
 
 /// What is done to one slice on its way to a network: a crop resized to the input size, mirrored or not, rotated or not.
-public struct SliceTransform: Sendable, Equatable {
+package struct SliceTransform: Sendable, Equatable {
     /// A rectangle of pixels, its first column and row and its size.
-    public struct Crop: Sendable, Equatable {
-        public var x: Int
-        public var y: Int
-        public var width: Int
-        public var height: Int
+    package struct Crop: Sendable, Equatable {
+        package var x: Int
+        package var y: Int
+        package var width: Int
+        package var height: Int
 
-        public init(x: Int, y: Int, width: Int, height: Int) {
+        package init(x: Int, y: Int, width: Int, height: Int) {
             (self.x, self.y, self.width, self.height) = (x, y, width, height)
         }
     }
 
-    public var crop: Crop
+    package var crop: Crop
     /// Whether left and right change places.
-    public var flipped: Bool
+    package var flipped: Bool
     /// The rotation about the center, counter-clockwise as seen on a screen; nil is none at all.
-    public var rotationDegrees: Double?
+    package var rotationDegrees: Double?
 
-    public init(crop: Crop, flipped: Bool = false, rotationDegrees: Double? = nil) {
+    package init(crop: Crop, flipped: Bool = false, rotationDegrees: Double? = nil) {
         (self.crop, self.flipped, self.rotationDegrees) = (crop, flipped, rotationDegrees)
     }
 
     /// The whole image, only resized.
-    public init(wholeOf image: HounsfieldImage) {
+    package init(wholeOf image: HounsfieldImage) {
         self.init(crop: Crop(x: 0, y: 0, width: image.columns, height: image.rows))
     }
 }

@@ -1,6 +1,8 @@
 /// One slice in Hounsfield units, before any window is applied.
 public struct HounsfieldImage: Sendable, Equatable {
+    /// The image's height in pixels.
     public let rows: Int
+    /// The image's width in pixels.
     public let columns: Int
     /// `rows * columns` values in HU, row after row, the top left pixel first.
     public let values: [Float]

@@ -1,7 +1,7 @@
 /// Memory in which one thread makes network input of one size, so that making it allocates nothing.
-public final class InputScratch {
+package final class InputScratch {
     /// Rows and columns of the input.
-    public let size: Int
+    package let size: Int
     /// Where each column of the result reads.
     let columns: UnsafeMutablePointer<Tap>
     /// Two source rows, resampled to `size` pixels.
@@ -10,7 +10,7 @@ public final class InputScratch {
     /// The resized image, `size * size` pixels, which a rotation reads.
     let resized: UnsafeMutablePointer<Pixel>
 
-    public init(size: Int) {
+    package init(size: Int) {
         precondition(size > 0, "network input has at least one pixel")
         self.size = size
         columns = .allocate(capacity: size)

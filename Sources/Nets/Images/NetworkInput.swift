@@ -10,7 +10,7 @@
 ///   - rowStride: floats from one row to the next. What lies between rows is not written.
 ///
 /// The bits depend on the arguments alone: binary32 and binary64 operations in the order that `docs/augmentation.md` gives, no libm.
-public func networkInput(
+package func networkInput(
     of image: HounsfieldImage, windows: [Window], augmentation: Augmentation?, random: inout Philox,
     scratch: InputScratch, into output: UnsafeMutablePointer<Float>, rowStride: Int
 ) {
@@ -25,7 +25,7 @@ public func networkInput(
 /// - Parameters:
 ///   - windows: three, one per channel, in channel order.
 ///   - size: rows and columns of the result.
-public func networkInput(
+package func networkInput(
     of image: HounsfieldImage, windows: [Window], size: Int, transform: SliceTransform
 ) -> [Float] {
     [Float](unsafeUninitializedCapacity: size * size * 3) { output, count in

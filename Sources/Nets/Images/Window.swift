@@ -2,16 +2,20 @@ import Basics
 
 /// A range of Hounsfield units shown as one channel, by its center and width (DICOM 0028,1050 and 0028,1051).
 ///
-/// A width is at least 2 HU: below that `lower` and `upper` meet. Decoding refuses it; `networkInput` stops on it.
+/// A width is at least 2 HU: below that `lower` and `upper` meet. Decoding refuses it; making network input stops on it.
 public struct Window: Sendable, Codable, Hashable {
+    /// The middle of the range, in HU.
     public var center: Float
+    /// The width of the range, in HU, at least 2.
     public var width: Float
 
+    /// Makes a window; its bounds are ``lower`` and ``upper``.
     public init(center: Float, width: Float) {
         self.center = center
         self.width = width
     }
 
+    /// Decodes center and width; one that is not finite, or a width below 2 HU, is a decoding error.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         center = try container.decode(Float.self, forKey: .center)

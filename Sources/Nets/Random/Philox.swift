@@ -1,12 +1,18 @@
 /// What a random stream is for: streams of different purposes never share a number, whatever their seed, epoch and sample.
 ///
 /// The raw values are part of the kit's file format: changing one changes every golden hash.
-public enum RandomPurpose: UInt32, Sendable, CaseIterable {
+package enum RandomPurpose: UInt32, Sendable, CaseIterable {
+    /// The order of an epoch's slices.
     case shuffle = 0
+    /// Varying a slice in training.
     case augmentation = 1
+    /// Dropout's choice of channels.
     case dropout = 2
+    /// Drop-connect's choice of images.
     case dropConnect = 3
+    /// Weights at the start of a training.
     case initialisation = 4
+    /// Varying a slice in prediction.
     case testTimeAugmentation = 5
     /// Resampling patients for intervals of scores.
     case bootstrap = 6
@@ -22,20 +28,20 @@ public enum RandomPurpose: UInt32, Sendable, CaseIterable {
 /// - draw n is word n mod 4 of block n / 4.
 ///
 /// A stream has 2^34 draws; asking for more wraps around to its beginning.
-public struct Philox: Sendable, Equatable {
+package struct Philox: Sendable, Equatable {
     private let key: SIMD2<UInt32>
     private var counter: SIMD4<UInt32>
     private var block = SIMD4<UInt32>()
     private var used = 4
 
     /// Starts the stream of a sample in an epoch at its first draw; for a purpose without samples or epochs they are 0.
-    public init(seed: UInt64, purpose: RandomPurpose, epoch: UInt32, sample: UInt32) {
+    package init(seed: UInt64, purpose: RandomPurpose, epoch: UInt32, sample: UInt32) {
         key = SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
         counter = SIMD4(0, sample, epoch, purpose.rawValue)
     }
 
     /// The next 32 random bits.
-    public mutating func next() -> UInt32 {
+    mutating func next() -> UInt32 {
         if used == 4 {
             block = Self.block(counter: counter, key: key)
             counter[0] &+= 1
@@ -46,18 +52,18 @@ public struct Philox: Sendable, Equatable {
     }
 
     /// A uniform number in [0, 1): the top 24 bits of one draw, times 2^-24. Every value is exact in Float and in Double.
-    public mutating func uniform() -> Float {
+    mutating func uniform() -> Float {
         Float(next() >> 8) * 0x1p-24
     }
 
     /// A uniform number between the bounds: `lower + (upper - lower) * u` in Double, rounded after each of the three operations,
     /// with `u` from one `uniform()`.
-    public mutating func uniform(in range: ClosedRange<Double>) -> Double {
+    mutating func uniform(in range: ClosedRange<Double>) -> Double {
         range.lowerBound + (range.upperBound - range.lowerBound) * Double(uniform())
     }
 
     /// True with the given probability: whether one `uniform()` is below it, compared in Double.
-    public mutating func chance(_ probability: Double) -> Bool {
+    mutating func chance(_ probability: Double) -> Bool {
         Double(uniform()) < probability
     }
 
@@ -65,7 +71,7 @@ public struct Philox: Sendable, Equatable {
     ///
     /// The high 32 bits of draw * bound; the draw is repeated while the low 32 bits are below 2^32 mod bound (Lemire, "Fast
     /// random integer generation in an interval", 2019). Nearly always one draw.
-    public mutating func below(_ bound: UInt32) -> UInt32 {
+    package mutating func below(_ bound: UInt32) -> UInt32 {
         precondition(bound > 0, "there is no number in 0 ..< 0")
         let unfair = (0 &- bound) % bound
         while true {
@@ -75,7 +81,7 @@ public struct Philox: Sendable, Equatable {
     }
 
     /// The numbers 0 ..< count in a random order: Fisher-Yates from the last place down, place i swapped with `below(i + 1)`.
-    public mutating func permutation(_ count: Int) -> [Int] {
+    mutating func permutation(_ count: Int) -> [Int] {
         precondition(count >= 0 && count <= Int(UInt32.max), "a permutation of \(count) numbers is out of range")
         var order = Array(0..<count)
         for place in stride(from: count - 1, to: 0, by: -1) {
@@ -87,7 +93,7 @@ public struct Philox: Sendable, Equatable {
     /// The four random words of a counter under a key: ten Philox rounds, the key raised by the Weyl constants between them.
     ///
     /// Kernels that need draw n without the n before it (dropout masks) call this directly.
-    public static func block(counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
+    static func block(counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
         var words = counter
         var key = key
         for _ in 0..<10 {

@@ -4,18 +4,22 @@
 public final class Predictor {
     /// How slices are turned into network inputs.
     public struct Settings: Sendable {
+        /// The network.
         public var backbone: Backbone
         /// Rows and columns of the network's input.
         public var imageSize: Int
+        /// The three channels of the network's input.
         public var windows: [Window]
-        /// nil predicts the slices as they are.
+        /// How test-time draws vary a slice; nil predicts the slices as they are.
         public var augmentation: Augmentation?
         /// Test-time draws of the augmentation that are averaged, at least 1; 1 without augmentation.
         public var draws: Int
+        /// What test-time draws are drawn from, with a slice's ID.
         public var seed: UInt64
         /// Images at a time; shows in memory and speed only.
         public var batchSize: Int
 
+        /// Makes settings; windows and augmentation default to the original solution's.
         public init(
             backbone: Backbone, imageSize: Int, windows: [Window] = Window.original,
             augmentation: Augmentation? = Augmentation(), draws: Int = 5, seed: UInt64, batchSize: Int
@@ -30,10 +34,13 @@ public final class Predictor {
         }
     }
 
+    /// How slices are turned into network inputs.
     public let settings: Settings
     private let network: Network
     private let input: BatchInput
 
+    /// Builds the network and loads its weights; all memory is allocated here.
+    ///
     /// - Parameter weights: a whole state dict; entries that are no weights (optimiser state, batch counters) are passed over.
     /// - Throws: ``NetsError/weights(_:)`` that names what is missing or of another shape; ``NetsError`` if the CPU or a library lacks
     ///   what is asked for.

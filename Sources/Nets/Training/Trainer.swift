@@ -5,6 +5,7 @@ import Foundation
 /// The bits of its parameters after n steps are a function of the settings, the slices and the start alone: not of threads,
 /// instruction set, or of how often it was saved and taken up.
 public final class Trainer {
+    /// What decides the training, besides its slices.
     public let settings: TrainingSettings
     /// Steps made since the start of the training.
     public private(set) var stepsDone = 0
@@ -105,7 +106,7 @@ public final class Trainer {
     }
 
     /// Makes some steps and says what each operation of one cost, in the order in which they run.
-    public func profile(steps: Int) throws -> [OperationCost] {
+    package func profile(steps: Int) throws -> [OperationCost] {
         network.profile = Profile(network.schedule)
         defer { network.profile = nil }
         for _ in 0..<steps { _ = try step() }

@@ -2,26 +2,32 @@ import Basics
 
 /// Everything that decides the bits of a training, besides its slices.
 public struct TrainingSettings: Sendable, Codable, Equatable {
+    /// The network.
     public var backbone: Backbone
     /// Rows and columns of the network's input.
     public var imageSize: Int
+    /// Images of a step.
     public var batchSize: Int
     /// Parts that a batch's sums are cut into (docs/numerics.md); fewer where the batch is smaller.
     public var grains: Int
+    /// Adam's learning rate in the first epoch.
     public var learningRate: Double
     /// Epochs, counted from 0, at whose start the learning rate is multiplied by `gamma`.
     public var milestones: [Int]
+    /// What the learning rate is multiplied by at each milestone.
     public var gamma: Double
+    /// What initial weights, the order of slices, augmentation and dropout are drawn from.
     public var seed: UInt64
     /// Weight of each output in the loss, in the order of the targets.
     public var lossWeights: [Float]
     /// The three channels of the network's input.
     public var windows: [Window]
-    /// nil trains on the slices as they are.
+    /// How slices are varied; nil trains on the slices as they are.
     public var augmentation: Augmentation?
-    /// Replaces the backbone's own, in PyTorch's sense.
+    /// Replaces the backbone's own momentum of batch norms, in PyTorch's sense.
     public var batchNormMomentum: Float?
 
+    /// Makes settings; windows and augmentation default to the original solution's.
     public init(
         backbone: Backbone, imageSize: Int, batchSize: Int, grains: Int = 8, learningRate: Double,
         milestones: [Int] = [],
@@ -43,7 +49,7 @@ public struct TrainingSettings: Sendable, Codable, Equatable {
     }
 
     /// The learning rate of an epoch, PyTorch's `MultiStepLR` stepped per epoch.
-    public func learningRate(epoch: Int) -> Double {
+    func learningRate(epoch: Int) -> Double {
         milestones.filter { $0 <= epoch }.reduce(learningRate) { rate, _ in rate * gamma }
     }
 
@@ -60,10 +66,12 @@ public struct TrainingSettings: Sendable, Codable, Equatable {
 
 /// One slice to train on.
 public struct TrainingSample: Sendable {
+    /// The slice's ID, by which its pixels are asked for and its random numbers drawn.
     public var id: String
-    /// 0 or 1 per output: any, epidural, subdural, subarachnoid, intraventricular, intraparenchymal.
+    /// The labels, 0 or 1 per output: any, epidural, subdural, subarachnoid, intraventricular, intraparenchymal.
     public var targets: [Float]
 
+    /// Makes a sample of an ID and six labels.
     public init(id: String, targets: [Float]) {
         self.id = id
         self.targets = targets

@@ -17,18 +17,21 @@ public enum BlendMean: String, CaseIterable, Sendable, Codable {
 ///
 /// The arithmetic value is w₁x₁ + w₂x₂ + ..., added in the order of the tables and each product rounded. Every mean is then held
 /// within the range of its inputs (rounding could push the mean of ones past 1), and clipped to [clip, 1 - clip] if a clip is given.
-/// For logarithms, values are held in [1e-15, 1 - 1e-15]. The weights are used as they are: ``checkBlend(weights:clip:tables:)``.
+/// For logarithms, values are held in [1e-15, 1 - 1e-15]. The weights are used as they are, whatever their sum.
 public struct Blender: Sendable {
     private let mean: BlendMean
     /// The slices of the first table, whose order the result has: tables that are read in this order need no matching.
-    public private(set) var order: SliceIndex?
+    package private(set) var order: SliceIndex?
     private var firstName = ""
     private var sums: [Double] = []
     private var lowest: [Double] = []
     private var highest: [Double] = []
 
+    /// Starts a blend without tables.
     public init(_ mean: BlendMean = .arithmetic) { self.mean = mean }
 
+    /// Adds a table to the blend; the first one decides the slices and their order.
+    ///
     /// - Parameters:
     ///   - weight: The table's share; a table of weight 0 has to have the same slices and counts for nothing.
     ///   - name: What the table is called in messages.
@@ -112,12 +115,12 @@ public func blend(
 }
 
 /// The weights of a plain mean of this many tables.
-public func equalWeights(_ count: Int) -> [Double] { Array(repeating: 1 / Double(count), count: count) }
+package func equalWeights(_ count: Int) -> [Double] { Array(repeating: 1 / Double(count), count: count) }
 
 /// Checks the numbers of a blend before any table is read.
 ///
 /// - Throws: ``TableError`` that says which weight or clip does not fit.
-public func checkBlend(weights: [Double], clip: Double?, tables: Int) throws(TableError) {
+package func checkBlend(weights: [Double], clip: Double?, tables: Int) throws(TableError) {
     if let clip { try check(clip: clip, for: "blend") }
     guard weights.count == tables else {
         throw TableError(

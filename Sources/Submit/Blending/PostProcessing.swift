@@ -66,6 +66,8 @@ public struct StudyTable: Sendable {
     /// Studies in ascending order of UID; slices by position, those of one position by ID.
     public let studies: [[String]]
 
+    /// Reads the three columns of a CSV file; others are ignored.
+    ///
     /// - Throws: ``TableError`` with every problem and its line.
     public init(parsing bytes: some Collection<UInt8>, name: String) throws(TableError) {
         var problems = ProblemLog()
@@ -84,6 +86,7 @@ public struct StudyTable: Sendable {
         self.init(slices)
     }
 
+    /// Groups slices by study and sorts them by position.
     public init(_ slices: [(id: String, study: String, position: Double)]) {
         studies = Dictionary(grouping: slices, by: \.study).sorted { $0.key < $1.key }.map { _, members in
             members.sorted { ($0.position, $0.id) < ($1.position, $1.id) }.map(\.id)

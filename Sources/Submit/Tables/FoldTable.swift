@@ -5,6 +5,8 @@ public struct FoldTable: Sendable, Equatable {
     /// The fold of each slice, from 0.
     public let folds: [Int]
 
+    /// Reads the two columns of a CSV file; others are ignored.
+    ///
     /// - Throws: ``TableError`` with every problem and its line: a missing column, a fold that is no number, a slice listed twice.
     public init(parsing bytes: some Collection<UInt8>, name: String) throws(TableError) {
         var problems = ProblemLog()

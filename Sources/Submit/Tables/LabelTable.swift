@@ -12,7 +12,7 @@ public struct LabelTable: Sendable, Equatable {
         case numbers
     }
 
-    /// In the order of their first rows.
+    /// The slices in the order of their first rows; each occurs once.
     public let sliceIDs: [String]
     /// For each slice the types of its rows with Label 1.
     public let labels: [[HemorrhageType]]

@@ -6,6 +6,8 @@ public struct Leaderboard: Sendable, Equatable {
     /// The best (lowest) score of each team, ascending.
     public let scores: [Double]
 
+    /// Reads the two columns of either layout; others are ignored.
+    ///
     /// - Throws: ``TableError`` with every problem and its line.
     public init(parsing bytes: some Collection<UInt8>, name: String) throws(TableError) {
         var problems = ProblemLog()

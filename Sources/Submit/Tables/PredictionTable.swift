@@ -11,6 +11,8 @@ public struct PredictionTable: Sendable, Equatable {
     /// Six values for each slice, in `HemorrhageType.allCases` order, slice after slice.
     public var values: [Double]
 
+    /// Makes a table of values in memory.
+    ///
     /// - Precondition: There are six values for each slice.
     public init(sliceIDs: [String], values: [Double]) {
         precondition(values.count == sliceIDs.count * typeCount, "a prediction table has six values for each slice")
@@ -22,13 +24,18 @@ public struct PredictionTable: Sendable, Equatable {
     ///
     /// Values outside [0, 1] are left to ``verify(_:sample:keeping:)`` and to the metric, which clips.
     ///
-    /// - Parameters:
-    ///   - name: The file's name in messages.
-    ///   - order: Slices that come first and in this order, if they are in the file. A table that is to be matched with another
-    ///     is best read in the order of that one: matching then costs nothing.
+    /// - Parameter name: The file's name in messages.
     /// - Throws: ``TableError`` with every problem and its line.
-    public init(
-        parsing bytes: some Collection<UInt8>, name: String, order: SliceIndex? = nil
+    public init(parsing bytes: some Collection<UInt8>, name: String) throws(TableError) {
+        try self.init(parsing: bytes, name: name, order: nil)
+    }
+
+    /// Reads a CSV file as ``init(parsing:name:)`` does, with some slices first.
+    ///
+    /// - Parameter order: Slices that come first and in this order, if they are in the file. A table that is to be matched with
+    ///   another is best read in the order of that one: matching then costs nothing.
+    package init(
+        parsing bytes: some Collection<UInt8>, name: String, order: SliceIndex?
     ) throws(TableError) {
         let reading = TableReading(bytes, duplicatesAllowed: false, order: order)
         guard reading.problems.isEmpty else { throw TableError(name: name, reading.problems) }
@@ -58,7 +65,7 @@ public struct PredictionTable: Sendable, Equatable {
     }
 
     /// The CSV and the content hash, for not much more than the price of one.
-    public func rendered() -> (csv: [UInt8], contentHash: String) {
+    package func rendered() -> (csv: [UInt8], contentHash: String) {
         let (order, pieces) = ordered()
         return alongside {
             Self.contentHash(pieces, order: order)
@@ -138,7 +145,7 @@ public struct PredictionTable: Sendable, Equatable {
     }
 
     /// Whether a text can be a slice's ID: letters, digits, `_`, `-` and `.` only.
-    public static func isSliceID(_ text: String) -> Bool { !text.isEmpty && text.utf8.allSatisfy(isIDByte) }
+    package static func isSliceID(_ text: String) -> Bool { !text.isEmpty && text.utf8.allSatisfy(isIDByte) }
 
     private func writeRows(of slice: Int, into buffer: UnsafeMutableBufferPointer<UInt8>, _ count: inout Int) {
         func write(_ bytes: UnsafeBufferPointer<UInt8>) {

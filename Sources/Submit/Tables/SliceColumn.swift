@@ -2,18 +2,21 @@ import Metrics
 
 /// A text for each slice, from two columns of any CSV file: the patients of the catalog's export (`ID`, `PatientID`), or which part of
 /// the test set a slice belongs to.
-public struct SliceColumn: Sendable {
+package struct SliceColumn: Sendable {
     /// The value of each slice.
-    public let values: [String: String]
+    package let values: [String: String]
 
-    public init(_ values: [String: String]) { self.values = values }
+    /// Makes a column of values in memory.
+    package init(_ values: [String: String]) { self.values = values }
 
+    /// Reads the two columns of a CSV file; others are ignored.
+    ///
     /// - Parameters:
     ///   - column: The column's name beside `ID`.
     ///   - acceptsRows: Whether IDs may be those of rows (`ID_0002081b6_any`), which then have to agree for each slice.
     /// - Throws: ``TableError`` with every problem and its line: a missing column, an empty value, a slice listed twice (or, with rows,
     ///   in contradiction).
-    public init(
+    package init(
         _ column: String, parsing bytes: some Collection<UInt8>, name: String, acceptsRows: Bool = false
     ) throws(TableError) {
         var problems = ProblemLog()
@@ -51,7 +54,7 @@ public struct SliceColumn: Sendable {
     /// The values of these slices, in their order.
     ///
     /// - Throws: ``TableError`` that names slices without a value.
-    public func values(for slices: [String], name: String) throws(TableError) -> [String] {
+    package func values(for slices: [String], name: String) throws(TableError) -> [String] {
         let missing = slices.filter { values[$0] == nil }
         guard missing.isEmpty else {
             throw TableError(

@@ -5,8 +5,9 @@ import Metrics
 ///
 /// An open-addressing hash table whose slots hold the ID's key and the slice's number. The IDs of Kaggle's files are their own keys,
 /// so that a look-up touches one slot and nothing else; other IDs are compared as text where their keys agree.
-public struct SliceIndex: Sendable {
-    public private(set) var ids: [String]
+package struct SliceIndex: Sendable {
+    /// The IDs by number.
+    package private(set) var ids: [String]
     /// The key of each ID.
     private var keys: [SliceKey] = []
     /// 0 where empty; else the key in the upper 37 bits, and below it the slice's number plus one.
@@ -23,7 +24,7 @@ public struct SliceIndex: Sendable {
     }
 
     /// An index of these IDs; of one that is there twice, the first place counts.
-    public init(_ ids: [String]) {
+    package init(_ ids: [String]) {
         self.init(expecting: ids.count)
         for id in ids {
             let key = SliceKey(id)

@@ -8,7 +8,9 @@ public struct TableProblem: Sendable, Equatable, Codable {
         case header
         /// A line does not consist of the expected fields.
         case malformedRow = "malformed-row"
+        /// A row's ID is not `ID_<slice>_<type>`.
         case malformedID = "malformed-id"
+        /// A row's ID ends in no type of hemorrhage.
         case unknownType = "unknown-type"
         /// A label that is no number, or, where labels are binary, neither 0 nor 1.
         case malformedValue = "malformed-value"
@@ -20,21 +22,28 @@ public struct TableProblem: Sendable, Equatable, Codable {
         case contradiction
         /// A slice of which some of the six rows are missing.
         case incompleteSlice = "incomplete-slice"
+        /// A slice that is expected and not there.
         case missingSlice = "missing-slice"
+        /// A slice that is there and not expected.
         case extraSlice = "extra-slice"
+        /// A value that is not a probability from 0 to 1.
         case outOfRange = "out-of-range"
+        /// A type for which every slice has the same value.
         case constantColumn = "constant-column"
+        /// The whole table is the sample submission.
         case equalsSample = "equals-sample"
         /// An argument that does not fit the tables: weights, a clip.
         case argument
     }
 
+    /// What kind of fault it is.
     public let kind: Kind
     /// The line of the file, from 1; nil where the problem is an absence or concerns the whole table.
     public let line: Int?
+    /// What is wrong there and what was expected, without the line.
     public let message: String
 
-    public init(_ kind: Kind, line: Int? = nil, _ message: String) {
+    init(_ kind: Kind, line: Int? = nil, _ message: String) {
         self.kind = kind
         self.line = line
         self.message = message
@@ -50,6 +59,7 @@ public struct TableError: Error, Sendable, Equatable, CustomStringConvertible {
     /// How many problems there are in all.
     public let total: Int
 
+    /// How many problems an error keeps at most.
     public static let shownProblems = 20
 
     init(name: String, _ log: ProblemLog) {
@@ -64,6 +74,7 @@ public struct TableError: Error, Sendable, Equatable, CustomStringConvertible {
         total = 1
     }
 
+    /// The table's name and its problems, one a line.
     public var description: String {
         let lines = problems.map { problem in (problem.line.map { "line \($0): " } ?? "") + problem.message }
         if total == 1, let only = lines.first { return "\(name): \(only)" }

@@ -5,7 +5,7 @@ import Metrics
 public struct TruthTable: Sendable {
     /// The slices in order of first appearance in the file; each occurs once.
     public var sliceIDs: [String] { slices.ids }
-    public let slices: SliceIndex
+    package let slices: SliceIndex
     /// Six labels for each slice, in `HemorrhageType.allCases` order, slice after slice.
     public let labels: [Bool]
     /// How many rows repeated an earlier one: 24 in Kaggle's training labels, which list four slices twice.

@@ -10,6 +10,7 @@ public struct Golden: Sendable, Equatable, Codable {
     /// The SHA-256 of each stage, in lower-case hexadecimal.
     public var stages: [String: String]
 
+    /// Makes a record of hashes.
     public init(about: String, stages: [String: String]) {
         self.about = about
         self.stages = stages
@@ -35,13 +36,14 @@ public struct Golden: Sendable, Equatable, Codable {
 
 /// Why a golden file could not be used.
 public struct GoldenError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The file's name, what is wrong and what was expected.
     public let description: String
 
-    public init(_ description: String) { self.description = description }
+    init(_ description: String) { self.description = description }
 }
 
 /// Whether a text is a SHA-256 as golden files have it: 64 lower-case hexadecimal digits.
-public func isSHA256(_ text: String) -> Bool {
+package func isSHA256(_ text: String) -> Bool {
     text.utf8.count == 64 && text.allSatisfy { $0.isASCII && $0.isHexDigit && !$0.isUppercase }
 }
 

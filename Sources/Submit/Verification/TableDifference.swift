@@ -4,9 +4,11 @@ import Metrics
 public struct TableDifference: Sendable, Equatable, Codable {
     /// The differences of one type, or of all.
     public struct Column: Sendable, Equatable, Codable {
-        /// nil for all types together.
+        /// The type; nil for all types together.
         public let type: HemorrhageType?
+        /// The largest absolute difference of two values.
         public let largest: Double
+        /// The mean absolute difference.
         public let mean: Double
         /// Pearson's correlation; nil if either side has one value only.
         public let correlation: Double?
@@ -14,25 +16,34 @@ public struct TableDifference: Sendable, Equatable, Codable {
         public let differing: Int
     }
 
+    /// The two values of a row that differ.
     public struct Row: Sendable, Equatable, Codable {
+        /// The row's ID, `ID_0002081b6_epidural`.
         public let id: String
+        /// The value in the first table.
         public let first: Double
+        /// The value in the second table.
         public let second: Double
+        /// The absolute difference of the two.
         public var difference: Double { abs(first - second) }
     }
 
-    /// The six types, then all.
+    /// The differences of the six types, then of all together.
     public let columns: [Column]
     /// The rows that differ most, the worst first, ties in the order of the first table.
     public let worst: [Row]
+    /// How many slices both tables have.
     public let commonSlices: Int
-    /// Slices that only one of the tables has.
+    /// Slices that only the first table has, in its order.
     public let onlyInFirst: [String]
+    /// Slices that only the second table has, in its order.
     public let onlyInSecond: [String]
 
     /// The largest difference of any value.
     public var largest: Double { columns.last?.largest ?? 0 }
 
+    /// Compares two tables on the slices that both have.
+    ///
     /// - Parameter worst: How many of the worst rows to keep.
     public init(_ first: PredictionTable, _ second: PredictionTable, worst count: Int) {
         let index = SliceIndex(second.sliceIDs)

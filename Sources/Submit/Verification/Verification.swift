@@ -13,6 +13,7 @@ public struct Verification: Sendable, Equatable {
     /// ``PredictionTable/contentHash()``, nil if the file is not a well-formed table.
     public let contentHash: String?
 
+    /// Whether no problem was found.
     public var isValid: Bool { counts.isEmpty }
 }
 
