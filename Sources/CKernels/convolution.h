@@ -4,7 +4,7 @@
 // points reads; a tap outside the input reads zeros, which take part in the chain.
 // WIDTH, ROWS and PAIR are set by the file that includes this.
 
-enum { BLOCK = 8 };                // tiles whose addresses are worked out at once
+enum { BLOCK = 8 };                // tiles whose addresses are computed at once
 enum { SMALL_WEIGHTS = 1 << 16 };  // floats
 
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -159,7 +159,7 @@ DENSE_TILE(denseTile2, 2)
 #define EACH_OF_4(STEP, G) STEP(G, 0) STEP(G, 1) STEP(G, 2) STEP(G, 3)
 #define EACH_OF_8(STEP, G) EACH_OF_4(STEP, G) STEP(G, 4) STEP(G, 5) STEP(G, 6) STEP(G, 7)
 
-enum { STRIP = ROWS % 6 ? ROWS : 6 };  // rows whose chains take turns, so that none waits for itself
+enum { STRIP = ROWS % 6 ? ROWS : 6 };  // rows whose chains alternate, so that no step waits for the one before
 
 #define GROUP_STEP(G, J) \
     UNROLL for (int i = 0; i < STRIP; i++) sums[i] = vfma(IN_GROUP(x[i], v, G, J), load(w + J * CK_PANEL + v * WIDTH), sums[i]);

@@ -11,6 +11,6 @@ static inline int64_t winogradTiles(int64_t pixelStride) {
     return tiles < 12 ? 12 : tiles > MOST_TILES ? MOST_TILES : tiles;
 }
 
-/// Floats from one position's matrix to the next. Odd in cache lines, so that the 16 do not meet in one cache set.
+/// Floats from one position's matrix to the next. Odd in cache lines, so that the 16 do not share one cache set.
 static inline int64_t positionStride(int64_t tiles, int64_t width) { return tiles * width + (tiles * width / 16 % 2 ? 32 : 16); }
 #endif

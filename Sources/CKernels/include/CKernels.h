@@ -76,7 +76,7 @@ typedef struct {
 ///
 ///     y = outer(activation(fma(x, scale, shift)) * factors * gain + residual)
 ///
-/// and its way back, from dy to dx. What is NULL is left out.
+/// and its backward pass, from dy to dx. What is NULL is left out.
 typedef struct {
     const float *x;
     /// Written by `fuse`; read by the gradients where `outer` is ReLU and dy is not masked yet.

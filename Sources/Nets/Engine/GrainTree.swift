@@ -18,7 +18,7 @@ enum GrainTree {
         }
     }
 
-    /// Computes the grains' partial sums one after the other, and adds two as soon as the tree wants it.
+    /// Computes the grains' partial sums one after the other, and adds two as soon as the tree has both.
     ///
     /// - Parameters:
     ///   - stack: `levels(grains)` arrays of `count` numbers, one after the other; the total ends up in the first.

@@ -212,7 +212,7 @@ extension Graph {
 }
 
 extension Convolution {
-    /// Whether that sum's points are copied first: pixels of half a page or multiples of it would meet in the cache.
+    /// Whether the sum tile by tile copies its points first: pixels of half a page or multiples of it share one set of the cache.
     var packsPoints: Bool { geometry.kernel == 1 && geometry.inputChannels % 512 == 0 }
 
     /// Whether the weight gradient of a batch with few pixels is summed tile by tile.

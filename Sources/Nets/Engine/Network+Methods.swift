@@ -29,7 +29,7 @@ extension Network {
 
     /// Gives a convolution its weights as its method's kernels take them.
     ///
-    /// - Parameter kept: where they lie, if they are not to be worked out.
+    /// - Parameter kept: where they lie if they have been transformed already.
     func takeWeights(
         _ arguments: inout CKConvolution, by method: ConvolutionMethod, panels: Int, flipped: Bool = false,
         kept: UnsafeMutablePointer<Float>? = nil

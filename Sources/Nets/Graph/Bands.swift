@@ -2,7 +2,7 @@
 struct Bands {
     /// Output panels that a task takes from an image's first row to its last.
     let panels: Int
-    /// Output rows that are worked out at a time.
+    /// Output rows that are computed at a time.
     let rows: Int
     /// Floats from one pixel of a band to the next, and from one row to the next.
     let pixelStride: Int

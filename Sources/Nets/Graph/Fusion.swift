@@ -2,8 +2,8 @@
 ///
 ///     output = outer(activation(batch norm(input)) * factors * gain + residual)
 ///
-/// Any of them may be missing. What lies between them is never stored; where global averages read the batch norm's output, as
-/// squeeze-excite does, they work it out on the way.
+/// Any of them may be missing. Intermediate values are never stored; a global average that reads the batch norm's output, as
+/// squeeze-excite's does, computes it from the input while it sums.
 struct Fusion {
     let input: Graph.Value
     /// Nodes by what they do.
@@ -13,7 +13,7 @@ struct Fusion {
     fileprivate(set) var sum: Int?
     /// The squeeze-excite factors.
     fileprivate(set) var factors: Graph.Value?
-    /// The global average that squeeze-excite takes of the batch norm's output, worked out on the way.
+    /// The global average that squeeze-excite takes of the batch norm's output, which it computes itself.
     fileprivate(set) var average: Graph.Value?
     /// What the sum adds.
     fileprivate(set) var residual: Graph.Value?
@@ -31,7 +31,7 @@ struct Fusions {
     private(set) var owner: [Int?]
     /// Indices in `all` by the fusions' outputs.
     private(set) var producer: [Graph.Value: Int] = [:]
-    /// Indices in `all` by the batch norm's output, for the averages that work it out.
+    /// Indices in `all` by the batch norm's output, for the averages that compute it themselves.
     private(set) var normalised: [Graph.Value: Int] = [:]
     /// Streamed values: one convolution alone reads them, and the forward pass makes them a band at a time just before it does,
     /// never the whole map.
@@ -66,7 +66,7 @@ struct Fusions {
                 let fusion = extend(isOnlyReader ? open(x) : nil, with: index, of: graph)
                 all[fusion].dropConnect = index
             case .add:
-                // Of two summands that could be worked out on the way, the later one: the other is there by then.
+                // Of two summands whose fusions could take in the sum, the later one: the other has been computed by then.
                 let summand = node.inputs.filter { readers[$0] == [index] && open($0) != nil }.max()
                 let fusion = extend(summand.flatMap { open($0) }, with: index, of: graph)
                 all[fusion].sum = index

@@ -2,9 +2,8 @@
 /// allocated after it.
 ///
 /// Convolutions' outputs are kept until their gradients have been computed, but for those that are much larger than what they
-/// are made of. These, and what fusions make of the others, are worked out again on the way back, just before they are
-/// read. All tensors lie in one arena, whose places are used again as soon as
-/// their tensor has had its last reader.
+/// are made of. The backward pass recomputes these, and what fusions make of the others, just before it reads them. All tensors
+/// lie in one arena, whose places are used again as soon as their tensor has had its last reader.
 struct Schedule {
     enum Action: Equatable {
         /// A node that is in no fusion, or that does a fusion's work.
@@ -71,9 +70,9 @@ struct Schedule {
         let batch: Int
         var arena = Arena()
         var steps: [Step] = []
-        /// The first step of the way back.
+        /// The first step of the backward pass.
         var turn = 0
-        /// Where each value lies at this time; nil while it is nowhere.
+        /// Where each value lies at this time; nil while it is not stored.
         var valueSlots: [Int?]
         var gradientSlots: [Int?]
         var winnerSlots: [Int?]
@@ -97,7 +96,7 @@ struct Schedule {
         ) {
             let time = steps.count
             for value in values where value != 0 {
-                guard let slot = valueSlots[value] else { preconditionFailure("value \(value) is nowhere") }
+                guard let slot = valueSlots[value] else { preconditionFailure("value \(value) is not stored") }
                 arena.use(slot, at: time)
             }
             for value in gradients {
@@ -165,10 +164,10 @@ struct Schedule {
 
         // MARK: Backward
 
-        /// Works a value out again if it is nowhere.
+        /// Recomputes a value if it is not stored.
         ///
-        /// The residuals on the way, sum before sum back to where a chain of blocks begins, are written over by the next and worked
-        /// out anew when their turn comes: passes over maps cost less than room for all of them.
+        /// In a chain of residual blocks, each sum needs the one before, back to the chain's beginning. Each is written over the one
+        /// before and recomputed when its own gradient needs it: passes over maps cost less than room for all of them.
         private mutating func need(_ value: Graph.Value) {
             guard value != 0, valueSlots[value] == nil else { return }
             guard let owner = fusions.producer[value] else { return needConvolution(value) }
