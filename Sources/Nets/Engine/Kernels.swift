@@ -1,4 +1,3 @@
-import Basics
 import CKernels
 import Foundation
 
@@ -39,35 +38,4 @@ public enum InstructionSet: String, CaseIterable, Sendable {
         case .avx512: CK_AVX512
         }
     }
-}
-
-/// Which arithmetic computes the matrix products.
-public enum Arithmetic: String, CaseIterable, Sendable, Codable {
-    /// The specified order of operations: the same bits on every machine.
-    case exact
-    /// OpenBLAS: within rounding of `exact`, its bits depend on the library's build and the CPU.
-    case openblas
-}
-
-/// Why a network cannot be built, loaded or run.
-public enum NetsError: Error, Sendable, CustomStringConvertible {
-    /// An instruction set that does not exist or that this CPU lacks.
-    case instructionSet(String)
-    /// A library that is not installed: says which and how to get it.
-    case missingLibrary(String)
-    /// Weights that do not fit the backbone: names what is missing, extra or of another shape.
-    case weights(String)
-    /// A training state that belongs to another run.
-    case resume(String)
-
-    /// What is wrong and what to do.
-    public var description: String {
-        switch self {
-        case .instructionSet(let text), .missingLibrary(let text), .weights(let text), .resume(let text): text
-        }
-    }
-}
-
-extension NetsError: DescribedError {
-    package var status: ExitStatus { .badInput }
 }

@@ -1,7 +1,7 @@
 import Testing
 
 @testable import Basics
-@testable import Repro
+@testable import TestSupport
 
 @Suite struct CRC32Tests {
     @Test("the checksum of the nine digits is the one that the catalogue of CRCs has, and of nothing it is 0")
@@ -12,7 +12,7 @@ import Testing
 
     @Test("bytes of every length, at once and in two parts, have the checksum that is computed bit by bit")
     func lengths() {
-        var random = DemoRandom(seed: 1)
+        var random = SplitMix64(state: 1)
         let bytes = (0..<400).map { _ in UInt8(truncatingIfNeeded: random.next()) }
         bytes.withUnsafeBytes { all in
             for count in 0...bytes.count {
