@@ -32,7 +32,8 @@ import Testing
     private func declared() throws -> [String: Set<String>] {
         let target = /\.(?:executableTarget|target)\(\s*name: "(\w+)"(?:,\s*dependencies: \[([^\]]*)\])?/
         var targets: [String: Set<String>] = [:]
-        for match in package.matches(of: target) where !match.1.hasPrefix("C") || match.1 == "Catalog" {
+        for match in package.matches(of: target)
+        where match.1 != "TestSupport" && (!match.1.hasPrefix("C") || match.1 == "Catalog") {
             // Products of other packages are written as .product(name:package:).
             let own = String(match.2 ?? "").replacing(/\.product\([^)]*\)/, with: "")
             targets[String(match.1)] = Set(own.matches(of: /"(\w+)"/).map { String($0.1) })

@@ -52,7 +52,7 @@ import Testing
         arguments: [
             ("seed: 7", "seed: 8"), ("grains: 3", "grains: 4"), ("image_size: 45", "image_size: 46"),
             ("patients: 16", "patients: 17"), ("size: 61", "size: 62"), ("seed: 3", "seed: 4"),
-            ("count: 3, seed: 11", "count: 3, seed: 12"),
+            ("count: 2, seed: 11", "count: 2, seed: 12"),
             ("repair_wrapped_pixels: true", "repair_wrapped_pixels: false"),
             ("center: 75.5", "center: 75"), ("width: 350", "width: 351"), ("[0.5, 0.9]", "[0.5, 1]"),
             ("[0.5, 0.9]", "[0.6, 0.9]"), ("[2/3, 3/2]", "[3/4, 3/2]"), ("[2/3, 3/2]", "[2/3, 4/3]"),
