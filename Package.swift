@@ -69,7 +69,7 @@ let package = Package(
         .testTarget(name: "BasicsTests", dependencies: ["Basics", "TestSupport"]),
         .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Repro", "CDICOM", "TestSupport"]),
         .testTarget(name: "InputsTests", dependencies: ["Inputs", "Repro", "CDICOM", "TestSupport"]),
-        .testTarget(name: "MetricsTests", dependencies: ["Metrics"]),
+        .testTarget(name: "MetricsTests", dependencies: ["Metrics", "TestSupport"]),
         .testTarget(name: "NetsTests", dependencies: ["Nets", "CKernels"]),
         .testTarget(name: "ProgramTests", dependencies: ["Program", "CDICOM", "TestSupport"]),
         .testTarget(name: "ReproTests", dependencies: ["Repro", "TestSupport"]),

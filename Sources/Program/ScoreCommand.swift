@@ -163,13 +163,17 @@ struct ScoreCommand: ParsableCommand {
         }
     }
 
-    /// For each type the intervals of its four statistics, in the order of ``ScoreReport/Statistics/names``.
+    /// For each type the intervals of its four statistics, in the order of ``ScoreReport/Statistics/kinds``.
     private static func intervals(of types: [RankedPredictions], _ bootstrap: PatientBootstrap) -> [[Interval?]] {
         let resamples = bootstrap.resample { timesDrawn in
-            types.map { $0.metrics(timesDrawn: timesDrawn).map(ScoreReport.Statistics.values) }
+            types.map { type in
+                type.metrics(timesDrawn: timesDrawn).map { metrics in
+                    ScoreReport.Statistics.kinds.map { $0.value(metrics) }
+                }
+            }
         }
         return types.indices.map { type in
-            ScoreReport.Statistics.names.indices.map { statistic in
+            ScoreReport.Statistics.kinds.indices.map { statistic in
                 Interval(resamples.compactMap { $0[type]?[statistic] })
             }
         }

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Metrics
+@testable import TestSupport
 
 @Suite("exact sum")
 struct ExactSumTests {

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Metrics
+@testable import TestSupport
 
 @Suite("exponential")
 struct ExponentialTests {

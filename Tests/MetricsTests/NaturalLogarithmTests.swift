@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Metrics
+@testable import TestSupport
 
 @Suite("natural logarithm")
 struct NaturalLogarithmTests {
@@ -74,18 +75,5 @@ struct NaturalLogarithmTests {
         ] as [(Double, Double)])
     func pinnedBits(x: Double, expected: Double) {
         #expect(naturalLogarithm(x).bitPattern == expected.bitPattern)
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): the same numbers in every run of the tests.
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

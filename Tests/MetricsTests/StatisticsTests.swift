@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Metrics
+@testable import TestSupport
 
 /// What scikit-learn and scipy say of small inputs: `golden/metrics.json`, made by `golden/metrics.py`.
 struct ReferenceStatistics: Decodable {

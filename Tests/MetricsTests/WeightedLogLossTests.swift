@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Metrics
+@testable import TestSupport
 
 @Suite("weighted log loss")
 struct WeightedLogLossTests {

@@ -138,18 +138,9 @@ package final class ArchiveReader {
             throw damaged("after \(current.path)")
         }
         guard archive_format(archive) & Self.formatMask == Self.zipFormat else { return }
-        guard let handle = FileHandle(forReadingAtPath: path) else { return }
-        defer { try? handle.close() }
-        let size = try handle.seekToEnd()
-        // The record that ends the directory is 22 bytes and a comment of at most 65535 (APPNOTE.TXT 4.3.16).
-        try handle.seek(toOffset: size - min(size, 65_557))
-        let tail = Array(try handle.readToEnd() ?? Data())
-        let isComplete = stride(from: tail.count - 22, through: 0, by: -1).contains { start in
-            guard tail[start..<(start + 4)].elementsEqual([0x50, 0x4B, 5, 6]) else { return false }
-            let comment = Int(tail[start + 20]) + 256 * Int(tail[start + 21])
-            return start + 22 + comment <= tail.count
-        }
-        if !isComplete { throw damaged("after \(current?.path ?? "its start")") }
+        let file = try FileRegion(path: path)
+        let directory = try ZipDirectory.read(fileSize: file.size) { try file.bytes(at: $0, count: $1) }
+        if case .failure(.noEndRecord) = directory { throw damaged("after \(current?.path ?? "its start")") }
     }
 
     // libarchive writes these as macros that Swift does not see: ARCHIVE_FORMAT_BASE_MASK, ARCHIVE_FORMAT_ZIP, ARCHIVE_FORMAT_TAR.

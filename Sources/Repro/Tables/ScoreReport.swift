@@ -67,28 +67,34 @@ package struct ScoreReport: Encodable {
         /// By the statistics' names; nil without a bootstrap.
         package let intervals: [String: Interval]?
 
-        package static let names = ["AUC", "average precision", "Brier", "calibration error"]
-
-        package static func values(_ metrics: ClassificationMetrics) -> [Double?] {
-            [metrics.areaUnderCurve, metrics.averagePrecision, metrics.brierScore, metrics.calibrationError]
+        /// A statistic's name and where its value is; nil where there is none, for a type that no slice has.
+        package struct Kind: Sendable {
+            package let name: String
+            package let value: @Sendable (ClassificationMetrics) -> Double?
         }
 
+        package static let kinds = [
+            Kind(name: "AUC") { $0.areaUnderCurve }, Kind(name: "average precision") { $0.averagePrecision },
+            Kind(name: "Brier") { $0.brierScore }, Kind(name: "calibration error") { $0.calibrationError },
+        ]
+
+        /// - Parameter intervals: one for each of ``kinds``.
         package init(type: HemorrhageType, metrics: ClassificationMetrics, intervals: [Interval?]?) {
             self.type = type
             self.metrics = metrics
             self.intervals = intervals.map { intervals in
                 Dictionary(
-                    uniqueKeysWithValues: zip(Self.names, intervals).compactMap { name, interval in
-                        interval.map { (name, $0) }
+                    uniqueKeysWithValues: zip(Self.kinds, intervals).compactMap { kind, interval in
+                        interval.map { (kind.name, $0) }
                     })
             }
         }
 
         package var cells: [String] {
             [type.rawValue, "\(metrics.positives)"]
-                + zip(Self.names, Self.values(metrics)).map { name, value in
-                    guard let value else { return "-" }
-                    let interval = intervals?[name].map {
+                + Self.kinds.map { kind in
+                    guard let value = kind.value(metrics) else { return "-" }
+                    let interval = intervals?[kind.name].map {
                         " (\(Numbers.fixed($0.low, 4))-\(Numbers.fixed($0.high, 4)))"
                     }
                     return Numbers.fixed(value, 4) + (interval ?? "")
@@ -132,7 +138,7 @@ package struct ScoreReport: Encodable {
         var blocks = [scores.text]
         if let statistics {
             var table = TextTable(
-                [("", .left), ("positive", .right)] + Statistics.names.map { ($0, .right) })
+                [("", .left), ("positive", .right)] + Statistics.kinds.map { ($0.name, .right) })
             table.rows = statistics.map(\.cells)
             blocks.append(table.text)
         }
