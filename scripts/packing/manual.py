@@ -1,6 +1,6 @@
 """Writes repro's man page to stdout, from what `repro --experimental-dump-help` says on stdin.
 
-usage: repro --experimental-dump-help | python3 manual.py VERSION
+usage: repro --experimental-dump-help | python3 manual.py VERSION DATE
 """
 
 import json
@@ -16,6 +16,17 @@ EXIT_STATUS = """\
 70	a bug
 74	an input or output error"""
 
+ENVIRONMENT = """\
+DCMDICTPATH	DCMTK's data dictionary, instead of the one that comes with the program
+REPRO_ISA	the instruction set that networks use, instead of the best that the processor has: scalar, avx2 or \
+avx512. Results do not depend on it"""
+
+FILES = """\
+work/RECIPE	the work directory of a run, unless another is named: its inputs, catalog.sqlite, models, predictions, \
+submissions and the record run.json
+PREFIX/share/repro/dicom.dic	DCMTK's data dictionary, where PREFIX/bin/repro is the program
+PREFIX/share/doc/repro/licences	the licence of everything inside; parts.tsv says what that is and its versions"""
+
 
 def roff(text):
     """Text as roff prints it: neither backslashes nor a line's first character do anything, hyphens can be copied to a shell."""
@@ -28,13 +39,25 @@ def emphasised(text):
     return re.sub(r"`([^`]+)`", r"\\fB\1\\fP", roff(text))
 
 
+def folded(command):
+    """A command line of an example, in lines that a terminal of 80 columns has room for, as a shell takes them."""
+    # An option stays with its value.
+    lines, indent = [""], ""
+    for words in re.split(r" (?=-)", command):
+        if len(indent) + len(lines[-1]) + len(words) > 64:
+            lines.append("")
+            indent = "    "
+        lines[-1] += (" " if lines[-1] else "") + words
+    return " \\\n    ".join(lines)
+
+
 def paragraphs(text):
     """The paragraphs of a help text; the lines of an example, which all start with the program's name, stay apart."""
     lines = []
     for paragraph in text.strip().split("\n\n"):
         lines.append(".PP")
         if paragraph.startswith("repro "):
-            lines += [".nf", ".RS 4", roff(paragraph), ".RE", ".fi"]
+            lines += [".nf", ".RS 4", roff("\n".join(map(folded, paragraph.split("\n")))), ".RE", ".fi"]
         else:
             lines.append(emphasised(paragraph))
     return lines
@@ -73,10 +96,20 @@ def entry(argument):
     values = argument.get("allValues")
     if values and not all(value in text for value in values):
         text += f" One of {', '.join(values)}."
-    # Where the text itself tells the default, the value here is that of the machine that packs.
     if "defaultValue" in argument and "Default:" not in text:
-        text += f" Default: {argument['defaultValue']}."
+        # The value here is that of the machine that packs.
+        machine = argument.get("preferredName", {}).get("name") == "threads"
+        text += f" Default: {'as many as processors' if machine else argument['defaultValue']}."
     return [".TP", head, emphasised(text)]
+
+
+def items(table):
+    """A list of terms and what they mean, a line each with a tab between."""
+    lines = []
+    for line in table.split("\n"):
+        term, meaning = line.split("\t")
+        lines += [".TP", f"\\fB{roff(term)}\\fP", roff(meaning)]
+    return lines
 
 
 def command_section(command, path):
@@ -88,6 +121,8 @@ def command_section(command, path):
         lines += [".PP", ".HP 4", f"\\fB{roff(' '.join(path))}\\fP " + " ".join(usage(a) for a in arguments)]
     if command.get("discussion"):
         lines += paragraphs(command["discussion"])
+    # The examples and the line of arguments have another indentation, which the list would take over.
+    lines += [".PP"]
     for argument in arguments if not subcommands else []:
         lines += entry(argument)
     for subcommand in subcommands:
@@ -95,11 +130,11 @@ def command_section(command, path):
     return lines
 
 
-def page(program, version):
+def page(program, version, date):
     name = program["commandName"]
     commands = [s for s in program["subcommands"] if s["shouldDisplay"] and s["commandName"] != "help"]
     lines = [
-        f'.TH {name.upper()} 1 "" "{name} {version}"',
+        f'.TH {name.upper()} 1 {date} "{name} {version}" "User Commands"',
         # Neither justified nor hyphenated: options stay whole.
         ".ad l",
         ".nh",
@@ -113,16 +148,16 @@ def page(program, version):
         f"\\fB{name} \\-\\-version\\fP",
         ".SH DESCRIPTION",
         "Results go to standard output, progress and log to standard error. Every command that reports prints JSON with",
-        "\\fB\\-\\-json\\fP.",
+        "\\fB\\-\\-json\\fP. Every command has",
+        "\\fB\\-h\\fP, \\fB\\-\\-help\\fP, which shows what is here about it.",
         ".SH COMMANDS",
     ]
     for command in commands:
-        lines += command_section(command, [])
-    lines += [".SH EXIT STATUS"]
-    for line in EXIT_STATUS.split("\n"):
-        code, meaning = line.split("\t")
-        lines += [".TP", code, roff(meaning)]
+        lines += command_section(command, [name])
+    lines += [".SH EXIT STATUS"] + items(EXIT_STATUS)
+    lines += [".SH ENVIRONMENT"] + items(ENVIRONMENT)
+    lines += [".SH FILES"] + items(FILES)
     return "\n".join(lines) + "\n"
 
 
-sys.stdout.write(page(json.load(sys.stdin)["command"], sys.argv[1]))
+sys.stdout.write(page(json.load(sys.stdin)["command"], *sys.argv[1:]))
