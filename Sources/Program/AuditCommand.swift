@@ -21,12 +21,14 @@ struct AuditCommand: ParsableCommand {
             repro audit --truth stage_2_train.csv --folds train.csv --oof fold0.csv --oof fold1.csv --claimed 0.0612
             """)
 
-    @Option(help: ArgumentHelp("The work directory, with catalog.sqlite.", valueName: "dir"))
+    @Option(help: ArgumentHelp("The work directory, with catalog.sqlite.", valueName: "dir"), completion: .directory)
     var work: String?
 
     @OptionGroup var files: SliceFiles
 
-    @Option(help: ArgumentHelp("Predictions called out-of-fold, of fold 0, then of fold 1, ...", valueName: "csv"))
+    @Option(
+        help: ArgumentHelp("Predictions called out-of-fold, of fold 0, then of fold 1, ...", valueName: "csv"),
+        completion: .file())
     var oof: [String] = []
 
     @Option(help: "The score that is claimed of the --oof files together, to as many decimals as it was given with.")

@@ -24,7 +24,9 @@ struct BlendCommand: ParsableCommand {
             repro blend a-oof.csv b-oof.csv c-oof.csv --fit --truth stage_2_train.csv --folds train.csv
             """)
 
-    @Argument(help: "The prediction files (CSV, ID,Label), or lists of them with commas; - for standard input.")
+    @Argument(
+        help: "The prediction files (CSV, ID,Label), or lists of them with commas; - for standard input.",
+        completion: .file())
     var tables: [String]
 
     @Option(
@@ -46,7 +48,7 @@ struct BlendCommand: ParsableCommand {
     @Option(help: "Hold the result in [clip, 1 - clip]; not clipped if left out.")
     var clip: Double?
 
-    @Option(help: ArgumentHelp("The file to write; - for standard output.", valueName: "csv"))
+    @Option(help: ArgumentHelp("The file to write; - for standard output.", valueName: "csv"), completion: .file())
     var out: String?
 
     @Flag(help: "Print what was done as JSON for machines.")

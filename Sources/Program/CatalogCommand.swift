@@ -24,9 +24,13 @@ struct CatalogCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "build", abstract: "Make the catalog (what `repro catalog` does).")
 
-        @Option(help: "The unpacked competition folder, or the folder that it lies in.")
+        @Option(
+            help: ArgumentHelp("The unpacked competition folder, or the folder that it lies in.", valueName: "dir"),
+            completion: .directory)
         var input: String
-        @Option(help: "The work directory; the catalog is its catalog.sqlite.")
+        @Option(
+            help: ArgumentHelp("The work directory; the catalog is its catalog.sqlite.", valueName: "dir"),
+            completion: .directory)
         var work: String
         @Option(help: "Number of folds.")
         var folds = 5
@@ -64,11 +68,11 @@ struct CatalogCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "export", abstract: "Write a split's data set as CSV, with the original's columns and order.")
 
-        @Option(help: "The work directory with catalog.sqlite.")
+        @Option(help: ArgumentHelp("The work directory with catalog.sqlite.", valueName: "dir"), completion: .directory)
         var work: String
         @Option(help: "Which split: train (with folds) or test.")
         var split: Split
-        @Option(help: "The CSV file to write.")
+        @Option(help: ArgumentHelp("The CSV file to write.", valueName: "csv"), completion: .file())
         var out: String
 
         func run() throws {

@@ -14,7 +14,7 @@ struct DemoDataCommand: ParsableCommand {
             repro demo-data --out demo
             """)
 
-    @Option(help: "The folder to write into; made if need be.")
+    @Option(help: ArgumentHelp("The folder to write into; made if need be.", valueName: "dir"), completion: .directory)
     var out: String
     @Option(
         help:

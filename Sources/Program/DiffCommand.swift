@@ -16,10 +16,10 @@ struct DiffCommand: ParsableCommand {
             repro diff submission.csv golden.csv --tolerance 1e-6
             """)
 
-    @Argument(help: "The first file: a CSV file ID,Label, or - for standard input.")
+    @Argument(help: "The first file: a CSV file ID,Label, or - for standard input.", completion: .file())
     var first: String
 
-    @Argument(help: "The second file.")
+    @Argument(help: "The second file.", completion: .file())
     var second: String
 
     @Option(help: "The largest difference of a value that is allowed; without it, nothing fails.")

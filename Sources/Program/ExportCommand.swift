@@ -16,13 +16,15 @@ struct ExportCommand: ParsableCommand {
             repro export --weights work/demo/models/resnet34/fold0/epoch2.safetensors --backbone resnet34 --out resnet34.pt
             """)
 
-    @Option(help: ArgumentHelp("The weights: .safetensors, .pt or .pth.", valueName: "file"))
+    @Option(help: ArgumentHelp("The weights: .safetensors, .pt or .pth.", valueName: "file"), completion: .file())
     var weights: String
 
     @Option(help: "Which backbone they are of: \(Backbone.allCases.map(\.rawValue).joined(separator: ", ")).")
     var backbone: Backbone
 
-    @Option(help: ArgumentHelp("Where to: a name that ends in .safetensors, .pt or .pth.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Where to: a name that ends in .safetensors, .pt or .pth.", valueName: "file"),
+        completion: .file())
     var out: String
 
     @Flag(help: "Print JSON for machines.")

@@ -17,9 +17,12 @@ struct FingerprintCommand: ParsableCommand {
             repro fingerprint --members rsna-intracranial-hemorrhage-detection.zip --check manifest
             """)
 
-    @Argument(help: "Files and folders. The files of a single folder are named relative to it.")
+    @Argument(help: "Files and folders. The files of a single folder are named relative to it.", completion: .file())
     var paths: [String]
-    @Option(help: "A manifest that the files must match: from unpack, from this command or from sha256sum.")
+    @Option(
+        help: ArgumentHelp(
+            "A manifest that the files must match: from unpack, from this command or from sha256sum.",
+            valueName: "manifest"), completion: .file())
     var check: String?
     @Flag(help: "Hash what is in an archive, or in a folder of archives, as if it were unpacked.")
     var members = false

@@ -17,10 +17,10 @@ struct ImportPredictionsCommand: ParsableCommand {
             repro import-predictions fold0_ep2_test_tta5.pkl --out fold0.csv
             """)
 
-    @Argument(help: ArgumentHelp("The pickle.", valueName: "file"))
+    @Argument(help: ArgumentHelp("The pickle.", valueName: "file"), completion: .file())
     var pickle: String
 
-    @Option(help: ArgumentHelp("Where the table goes.", valueName: "csv"))
+    @Option(help: ArgumentHelp("Where the table goes.", valueName: "csv"), completion: .file())
     var out: String
 
     @Flag(help: "Print JSON for machines.")

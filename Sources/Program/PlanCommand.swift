@@ -17,10 +17,12 @@ struct PlanCommand: ParsableCommand {
 
     @OptionGroup var engine: EngineOptions
 
-    @Option(help: "A built-in recipe's name or the path of a .yaml file.")
+    @Option(help: "A built-in recipe's name or the path of a .yaml file.", completion: .recipe)
     var recipe = "demo"
 
-    @Option(help: ArgumentHelp("The work directory. Default: work/ and the recipe's name.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("The work directory. Default: work/ and the recipe's name.", valueName: "dir"),
+        completion: .directory)
     var work: String?
 
     @Flag(help: "Measure nothing, estimate no time.")

@@ -19,7 +19,7 @@ struct PostprocessCommand: ParsableCommand {
             repro postprocess test.csv --any-at-least-largest --clip 1e-6 --out submission.csv
             """)
 
-    @Argument(help: "The predictions: a CSV file ID,Label, or - for standard input.")
+    @Argument(help: "The predictions: a CSV file ID,Label, or - for standard input.", completion: .file())
     var predictions: String
 
     @Option(
@@ -30,7 +30,7 @@ struct PostprocessCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "The order of slices for --smooth: a catalog, or a CSV file with columns ID, StudyInstanceUID and PositionOrd.",
-            valueName: "file"))
+            valueName: "file"), completion: .file())
     var order: String?
 
     @Flag(help: "Raise any to the largest of the types.")
@@ -48,7 +48,7 @@ struct PostprocessCommand: ParsableCommand {
     @OptionGroup var files: SliceFiles
     @OptionGroup var resampling: ResamplingOptions
 
-    @Option(help: ArgumentHelp("The file to write; - for standard output.", valueName: "csv"))
+    @Option(help: ArgumentHelp("The file to write; - for standard output.", valueName: "csv"), completion: .file())
     var out: String?
 
     @Flag(help: "Print JSON for machines.")

@@ -31,13 +31,15 @@ struct PredictCommand: ParsableCommand {
     @Option(help: "The fold whose weights predict; in split train, only its own slices are predicted.")
     var fold: Int?
 
-    @Option(help: ArgumentHelp("A file of weights instead: .safetensors, .pt or .pth.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("A file of weights instead: .safetensors, .pt or .pth.", valueName: "file"),
+        completion: .file())
     var weights: String?
 
     @Option(
         help: ArgumentHelp(
-            "The archive or folder with the slices. With --work, the same as --archive.", valueName: "dir-or-archive")
-    )
+            "The archive or folder with the slices. With --work, the same as --archive.", valueName: "dir-or-archive"),
+        completion: .file())
     var input: String?
 
     @Option(help: "Which slices of the competition's.")
@@ -55,7 +57,7 @@ struct PredictCommand: ParsableCommand {
     @Option(help: "Slices at a time; changes memory and time and nothing else.")
     var batch = 8
 
-    @Option(help: ArgumentHelp("Where the table goes.", valueName: "csv"))
+    @Option(help: ArgumentHelp("Where the table goes.", valueName: "csv"), completion: .file())
     var out: String
 
     @Flag(help: "Print JSON for machines.")

@@ -8,7 +8,8 @@ struct RecipesCommand: ParsableCommand {
         abstract: "List the recipes that come with the program, or show one.",
         discussion: "A shown recipe, saved as a .yaml file and changed, is what --recipe takes.")
 
-    @Argument(help: "A recipe to print; without it, all are listed.")
+    @Argument(
+        help: "A recipe to print; without it, all are listed.", completion: .list(RecipeLibrary.builtIn.map(\.name)))
     var recipe: String?
 
     @Flag(help: "Print JSON for machines.")

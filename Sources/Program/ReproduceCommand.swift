@@ -21,7 +21,8 @@ struct ReproduceCommand: ParsableCommand {
     @OptionGroup var engine: EngineOptions
 
     @Option(
-        help: ArgumentHelp("Compare with this file of golden hashes instead of the built-in ones.", valueName: "file"))
+        help: ArgumentHelp("Compare with this file of golden hashes instead of the built-in ones.", valueName: "file"),
+        completion: .file())
     var golden: String?
 
     @Flag(help: "Print JSON for machines.")

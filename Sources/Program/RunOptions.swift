@@ -27,18 +27,24 @@ struct EngineOptions: ParsableArguments {
 
 /// Options that every command that works in a work directory has.
 struct WorkOptions: ParsableArguments {
-    @Option(help: "A built-in recipe's name (`repro recipes` lists them) or the path of a .yaml file.")
+    @Option(
+        help: "A built-in recipe's name (`repro recipes` lists them) or the path of a .yaml file.", completion: .recipe)
     var recipe = "demo"
 
     @Option(
         help: ArgumentHelp(
-            "The competition's archive or its unpacked folder; not for the demo.", valueName: "file-or-dir"))
+            "The competition's archive or its unpacked folder; not for the demo.", valueName: "file-or-dir"),
+        completion: .file())
     var archive: String?
 
-    @Option(help: ArgumentHelp("The work directory. Default: work/ and the recipe's name.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("The work directory. Default: work/ and the recipe's name.", valueName: "dir"),
+        completion: .directory)
     var work: String?
 
-    @Option(help: ArgumentHelp("The folder with the ImageNet weights that the recipe names.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("The folder with the ImageNet weights that the recipe names.", valueName: "dir"),
+        completion: .directory)
     var pretrained: String?
 
     @Option(help: ArgumentHelp("Minutes between checkpoints inside an epoch.", valueName: "minutes"))

@@ -20,7 +20,9 @@ struct ScoreCommand: ParsableCommand {
             repro score oof.csv --truth stage_2_train.csv --folds train.csv --statistics --bootstrap 1000
             """)
 
-    @Argument(help: "The predictions: a CSV file ID,Label, or - for standard input; or a file for each fold.")
+    @Argument(
+        help: "The predictions: a CSV file ID,Label, or - for standard input; or a file for each fold.",
+        completion: .file())
     var predictions: [String]
 
     @OptionGroup var files: SliceFiles
@@ -35,13 +37,13 @@ struct ScoreCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Also the public and the private part: a CSV file with columns ID (of slices or rows) and Usage (Public or Private).",
-            valueName: "csv"))
+            valueName: "csv"), completion: .file())
     var publicSplit: String?
 
     @Option(
         help: ArgumentHelp(
             "A Kaggle leaderboard (CSV download): prints rank and medal; of the private part if there is --public-split.",
-            valueName: "csv"))
+            valueName: "csv"), completion: .file())
     var leaderboard: String?
 
     @Flag(help: "Show the score among the competition's published results.")

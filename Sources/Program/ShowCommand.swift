@@ -19,17 +19,17 @@ struct ShowCommand: ParsableCommand {
             repro show my-slices/01.dcm my-slices/02.dcm --out two.png
             """)
 
-    @Argument(help: "IDs in the catalog, or DICOM files.")
+    @Argument(help: "IDs in the catalog, or DICOM files.", completion: .file())
     var slices: [String] = []
     @Option(help: ArgumentHelp("All slices of this study (StudyInstanceUID).", valueName: "uid"))
     var study: String?
-    @Option(help: "The work directory with catalog.sqlite.")
+    @Option(help: ArgumentHelp("The work directory with catalog.sqlite.", valueName: "dir"), completion: .directory)
     var work: String?
     @Option(help: ArgumentHelp("Rows and columns of a panel.", valueName: "px"))
     var size = 256
     @Flag(help: "Undo the wrap-around of 12-bit slices. Default: as the catalog was made; for files, not.")
     var repairWrap = false
-    @Option(help: ArgumentHelp("The picture to write.", valueName: "png"))
+    @Option(help: ArgumentHelp("The picture to write.", valueName: "png"), completion: .file())
     var out: String
     @Flag(help: "Print what was drawn as JSON.")
     var json = false

@@ -5,18 +5,21 @@ import Submit
 
 /// The files that tell what is known of the slices of prediction files, for every command that compares predictions with it.
 struct SliceFiles: ParsableArguments {
-    @Option(help: ArgumentHelp("The labels: a CSV file ID,Label with labels 0 and 1.", valueName: "csv"))
+    @Option(
+        help: ArgumentHelp("The labels: a CSV file ID,Label with labels 0 and 1.", valueName: "csv"),
+        completion: .file())
     var truth: String?
 
     @Option(
         help: ArgumentHelp(
-            "The folds: a CSV file with columns ID and fold, such as the catalog's export.", valueName: "csv"))
+            "The folds: a CSV file with columns ID and fold, such as the catalog's export.", valueName: "csv"),
+        completion: .file())
     var folds: String?
 
     @Option(
         help: ArgumentHelp(
             "Whose slices they are: a catalog, or a CSV file with columns ID and PatientID; the file of --folds if left out.",
-            valueName: "file"))
+            valueName: "file"), completion: .file())
     var patients: String?
 
     /// Those that are given.

@@ -17,9 +17,9 @@ struct UnpackCommand: ParsableCommand {
             repro unpack rsna-intracranial-hemorrhage-detection.zip --into work/inputs
             """)
 
-    @Argument(help: "The archive: zip, tar (compressed or not), 7-zip, or a folder of them.")
+    @Argument(help: "The archive: zip, tar (compressed or not), 7-zip, or a folder of them.", completion: .file())
     var archive: String
-    @Option(help: "The folder to unpack into; made if need be.")
+    @Option(help: ArgumentHelp("The folder to unpack into; made if need be.", valueName: "dir"), completion: .directory)
     var into: String
     @Option(help: "Threads that unpack; changes nothing but the time.")
     var threads = Machine.availableProcessors

@@ -20,16 +20,18 @@ struct VerifyCommand: ParsableCommand {
             repro verify submission.csv --sample stage_2_sample_submission.csv --golden theirs.csv --tolerance 1e-6
             """)
 
-    @Argument(help: "The submission: a CSV file ID,Label, or - for standard input.")
+    @Argument(help: "The submission: a CSV file ID,Label, or - for standard input.", completion: .file())
     var submission: String
 
-    @Option(help: ArgumentHelp("The sample submission, whose slices have to be there.", valueName: "csv"))
+    @Option(
+        help: ArgumentHelp("The sample submission, whose slices have to be there.", valueName: "csv"),
+        completion: .file())
     var sample: String
 
     @Option(
         help: ArgumentHelp(
             "The SHA-256 of the content or the file, a golden file with the hash of the stage 'submission', or a table.",
-            valueName: "hash or file"))
+            valueName: "hash or file"), completion: .file())
     var golden: String?
 
     @Option(help: "How far a value may be from that of the table given with --golden.")
