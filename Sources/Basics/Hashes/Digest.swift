@@ -19,7 +19,12 @@ package enum Digest {
 
         /// Looked up once: OpenSSL's own search takes longer than hashing a short text.
         /// An algorithm may be used from any thread (EVP_MD_fetch(3)).
-        nonisolated(unsafe) private static let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
+        nonisolated(unsafe) private static let algorithm = {
+            // Without the system's openssl.cnf, which is written for connections: one that loads only the providers that these need,
+            // or wants certified ones, has no SHA-256 for us.
+            OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_LOAD_CONFIG), nil)
+            return EVP_MD_fetch(nil, "SHA256", nil)
+        }()
 
         package init() {
             guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, Self.algorithm, nil) == 1 else {
