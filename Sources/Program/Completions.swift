@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import Foundation
 import Repro
 
@@ -8,10 +9,8 @@ extension CompletionKind {
         .custom { _, _, word in
             let folder = word.lastIndex(of: "/").map { String(word[...$0]) } ?? ""
             let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? []
-            let recipes = names.map { folder + $0 }.filter { path in
-                var isFolder: ObjCBool = false
-                _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-                return isFolder.boolValue || path.hasSuffix(".yaml") || path.hasSuffix(".yml")
+            let recipes = names.map { folder + $0 }.filter {
+                isFolder($0) || $0.hasSuffix(".yaml") || $0.hasSuffix(".yml")
             }
             return RecipeLibrary.builtIn.map(\.name) + recipes.sorted()
         }
