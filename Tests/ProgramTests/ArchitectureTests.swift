@@ -33,7 +33,7 @@ import Testing
         let target = /\.(?:executableTarget|target)\(\s*name: "(\w+)"(?:,\s*dependencies: \[([^\]]*)\])?/
         var targets: [String: Set<String>] = [:]
         for match in package.matches(of: target)
-        where match.1 != "TestSupport" && (!match.1.hasPrefix("C") || match.1 == "Catalog") {
+        where match.1 != "TestSupport" && !match.1.contains(/^C[A-Z]/) {
             // Products of other packages are written as .product(name:package:).
             let own = String(match.2 ?? "").replacing(/\.product\([^)]*\)/, with: "")
             targets[String(match.1)] = Set(own.matches(of: /"(\w+)"/).map { String($0.1) })
@@ -96,10 +96,33 @@ import Testing
         return found.filter { !ambiguous.contains($0.key) }
     }
 
+    /// Members that a folder's extensions declare and no other folder has, by the folder: what `.name` can mean elsewhere.
+    private func extensionMembers(_ sources: [Source]) -> [String: String] {
+        let anyMember =
+            /(?m)^ {4,}(?:@\w+(?:\([^)]*\))? )*(?:(?:package|public|private|fileprivate|static|final|mutating|lazy|override|convenience)(?:\(set\))? )*(?:func|let|var|case) (\w+)/
+        var foldersOfName: [String: Set<String>] = [:]
+        for source in sources {
+            for match in source.code.matches(of: anyMember) {
+                foldersOfName[String(match.1), default: []].insert(source.folder)
+            }
+        }
+        var found: [String: String] = [:]
+        for source in sources {
+            for block in source.code.matches(of: /(?ms)^extension [^\n{]*\{\n(.*?)^\}/) {
+                for match in block.1.matches(
+                    of:
+                        /(?m)^    (?:@\w+(?:\([^)]*\))? )*(?:(?:package|public|static|mutating) )*(?:func|let|var) (\w+)/
+                )
+                where foldersOfName[String(match.1)]?.count == 1 { found[String(match.1)] = source.folder }
+            }
+        }
+        return found
+    }
+
     /// Which folders each folder uses, with a name that shows it.
     private func arrows(in module: String) throws -> [String: [String: String]] {
         let sources = try allSources(of: module)
-        let declared = declarations(sources)
+        let (declared, members) = (declarations(sources), extensionMembers(sources))
         var arrows: [String: [String: String]] = [:]
         for source in sources {
             for match in source.code.matches(of: /(?:^|[^.\w])([A-Za-z_]\w*)(\s*\()?/) {
@@ -107,6 +130,10 @@ import Testing
                     match.2 != nil || !other.isFunction
                 else { continue }
                 arrows[source.folder, default: [:]][other.folder] = "\(match.1) in \(source.path)"
+            }
+            for match in source.code.matches(of: /\.([a-z]\w*)/) {
+                guard let folder = members[String(match.1)], folder != source.folder, !folder.isEmpty else { continue }
+                arrows[source.folder, default: [:]][folder] = ".\(match.1) in \(source.path)"
             }
         }
         return arrows
@@ -134,5 +161,8 @@ import Testing
         #expect(arrows["Pipeline"]?.keys.contains("Record") == true)
         #expect(arrows["Audit"]?.keys.contains("Record") == true)
         #expect(arrows["Record"]?.keys.contains("Pipeline") != true)
+        // By a member of an extension alone.
+        let members = extensionMembers(try allSources(of: "Nets"))
+        #expect(members["productWorkspace"] == "Engine")
     }
 }

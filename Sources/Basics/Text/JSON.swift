@@ -7,9 +7,13 @@ package enum JSON {
         case asTheyAre, snakeCase
     }
 
-    package static func encode(_ value: some Encodable, keys: Keys = .asTheyAre) throws -> String {
+    /// - Parameter indented: for people; else all is on one line without spaces.
+    package static func encode(
+        _ value: some Encodable, keys: Keys = .asTheyAre, indented: Bool = true
+    ) throws -> String {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        if indented { encoder.outputFormatting.insert(.prettyPrinted) }
         if keys == .snakeCase { encoder.keyEncodingStrategy = .convertToSnakeCase }
         return String(decoding: try encoder.encode(value), as: UTF8.self)
     }

@@ -127,3 +127,11 @@ extension Graph.Shape {
         (image * height + rows.lowerBound) * width..<(image * height + rows.upperBound) * width
     }
 }
+
+extension Bands {
+    /// Floats that a worker needs for a convolution whose input is streamed.
+    static func workspace(_ convolution: Convolution, input: Graph.Shape) -> Int {
+        guard convolution.geometry.isPointwise else { return Bands(convolution.geometry, input: input).count }
+        return convolution.productWorkspace + run(input) * input.stride
+    }
+}

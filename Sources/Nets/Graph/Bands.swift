@@ -49,10 +49,4 @@ struct Bands {
 
     /// Pixels of a run, for a convolution that reads pixel by pixel.
     static func run(_ input: Graph.Shape) -> Int { max(24, min(tiles, mostFloats / input.stride / 24 * 24)) }
-
-    /// Floats that a worker needs for a convolution whose input is streamed.
-    static func workspace(_ convolution: Convolution, input: Graph.Shape) -> Int {
-        guard convolution.geometry.isPointwise else { return Bands(convolution.geometry, input: input).count }
-        return convolution.productWorkspace + run(input) * input.stride
-    }
 }

@@ -216,7 +216,9 @@ package enum Audit {
         }
         let edited = record.editedStages + (record.hasIntactRoot ? [] : ["the root hash"])
         // What went wrong in the original's `testmerge`: one blend under two names. A submission may equal its own blend.
-        let copies = Dictionary(grouping: outputs) { stage, output in [kind(of: stage), output.sha256] }
+        // Networks of one fold learn from the same patients.
+        let different = outputs.filter { stage, output in record.stages[stage]?.labels?.list != output.path }
+        let copies = Dictionary(grouping: different) { stage, output in [kind(of: stage), output.sha256] }
             .values.filter { $0.count > 1 }.map { $0.map(\.1.path).joined(separator: " = ") }
         return [
             AuditFinding(
@@ -234,7 +236,8 @@ package enum Audit {
                 "stages were made by code that decides other results than this program's",
                 remedy: "Run repro reproduce again, or audit with the version that made them."),
             AuditFinding(
-                "record unedited", edited, "entries of run.json are not what they hash to",
+                "record unedited", edited,
+                "entries of run.json, or the recipe, are not what they hash to",
                 remedy: "Ask for the record as the run wrote it."),
         ]
     }

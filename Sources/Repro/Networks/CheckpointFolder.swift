@@ -67,8 +67,17 @@ package struct CheckpointFolder {
         try keepOnly(name)
     }
 
-    /// Deletes every checkpoint but this one, once the training is over.
-    package mutating func keepOnly(_ name: String) throws {
+    /// Whether there were checkpoints, of which ``newest()`` may find none whole.
+    package var isBegun: Bool { !journal.files.isEmpty }
+
+    /// Leaves the checkpoint that predicts and the losses of all steps, once the training is over.
+    package mutating func finish(_ name: String, log: LossLog) throws {
+        try AtomicFile.write(log.text, to: lossPath)
+        try keepOnly(name)
+    }
+
+    /// Deletes every checkpoint but this one.
+    private mutating func keepOnly(_ name: String) throws {
         let old = journal.files.filter { $0.name != name }
         journal.files.removeAll { $0.name != name }
         try AtomicFile.write(try JSON.encode(journal) + "\n", to: journalPath)

@@ -33,6 +33,9 @@ package struct Engine {
         goesOn: () -> Void
     ) throws {
         let newest = checkpoints.newest()
+        if newest == nil && checkpoints.isBegun {
+            progress.note("\(name): no checkpoint is whole with the losses of its steps; training begins anew")
+        }
         let samples = slices.map { TrainingSample(id: $0.id, targets: NetworkOrder.targets(of: $0.labels)) }
         let trainer = try Trainer(
             settings: settings, samples: samples, source: source, pool: pool, arithmetic: arithmetic)

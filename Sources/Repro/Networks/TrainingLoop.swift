@@ -34,6 +34,6 @@ package struct TrainingLoop {
             try checkpoints.save(try snapshot(), name: name, log: log)
             lastSaved = clock()
         }
-        try checkpoints.keepOnly(WorkFolder.checkpoint(epoch: lastEpoch))
+        try checkpoints.finish(WorkFolder.checkpoint(epoch: lastEpoch), log: log)
     }
 }

@@ -83,6 +83,8 @@ package struct ModelStages {
             try AtomicFile.write(Self.list(patientsOf: slices), to: folder.path(patients))
         }
         stage.resumes = true
+        // A list or a log that was lost costs no training: the checkpoint is whole by its own hash.
+        stage.repairs = true
         stage.labels = patients
         stage.contentHash = { try Engine.parametersHash(of: folder.path(path)) }
         return stage

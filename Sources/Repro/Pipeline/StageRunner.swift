@@ -77,10 +77,11 @@ package struct StageRunner {
         let key = CanonicalForm([stage.name, inputs, settings, stage.revision]).sha256
         let before = record.unfinished[stage.name].flatMap { $0.key == key ? $0 : nil }
         let sessions = (before?.sessions ?? 0) + 1
+        record.unfinished[stage.name] = .init(key: key, seconds: before?.seconds ?? 0, sessions: sessions)
+        try record.save(to: folder)
         var noted = record
         let session = StageSession(key: key, clock: clock) { seconds in
-            noted.unfinished[stage.name] = .init(
-                key: key, seconds: (before?.seconds ?? 0) + seconds, sessions: sessions)
+            noted.unfinished[stage.name]?.seconds = (before?.seconds ?? 0) + seconds
             // A note that cannot be written costs the note; a disk that is full is said where the result is written.
             try? noted.save(to: folder)
         }

@@ -63,7 +63,7 @@ package struct RunRecord: Sendable, Codable, Equatable {
     package var threads: Int
     package var stages: [String: StageRecord] = [:]
     package var unfinished: [String: Unfinished] = [:]
-    /// The hash over all entries: whoever kept it elsewhere sees every later edit of the record.
+    /// The hash over the recipe and all entries: whoever kept it elsewhere sees every later edit of the record.
     package private(set) var root = ""
 
     package init(program: String, recipe: Recipe, machine: Machine, threads: Int) {
@@ -110,7 +110,10 @@ extension RunRecord {
     package var hasIntactRoot: Bool { root == rootHash(of: entryHashes()) }
 
     private func rootHash(of entries: [String: String]) -> String {
-        CanonicalForm(entries.sorted { bytesPrecede($0.key, $1.key) }.flatMap { [$0.key, $0.value] }).sha256
+        let recipe = (try? JSON.encode(recipe, keys: .snakeCase, indented: false)) ?? ""
+        return CanonicalForm(
+            [recipe] + entries.sorted { bytesPrecede($0.key, $1.key) }.flatMap { [$0.key, $0.value] }
+        ).sha256
     }
 
     /// The hash of each entry: over all that the entry claims of its result, and over the entries of the stages that it needs.
