@@ -72,9 +72,10 @@ import Testing
         #expect(lines.dropFirst().allSatisfy { Double($0.split(separator: ",")[1]).map { $0 > 0 } == true })
     }
 
-    @Test("an audit finds nothing wrong with a run's record")
+    @Test("an audit finds nothing wrong with a run and its record")
     func audit() throws {
         let run = try ProgramRun("audit", "--work", try MiniRun.shared.get().path)
+        #expect(run.status == 0, "\(run.output)")
         for check in ["outputs as recorded", "stages chain", "stages of this revision", "record unedited"] {
             #expect(run.output.contains("\(check)  ") && !run.output.contains("FAILED: \(check)"), "\(run.output)")
         }
