@@ -12,7 +12,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
-        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
@@ -35,11 +34,7 @@ let package = Package(
                 // Links to golden/demo.json and golden/mini.json.
                 .embedInCode("Resources/golden/golden-demo.json"), .embedInCode("Resources/golden/golden-mini.json"),
             ]),
-        .target(
-            name: "Catalog",
-            dependencies: [
-                "Basics", "Metrics", "Submit", "Inputs", "CDICOM", .product(name: "GRDB", package: "GRDB.swift"),
-            ]),
+        .target(name: "Catalog", dependencies: ["Basics", "Metrics", "Submit", "Inputs", "CDICOM", "CSQLite"]),
         .target(name: "Inputs", dependencies: ["Basics", "CArchive", "CDeflate", "CDICOM"]),
         .target(name: "Submit", dependencies: ["Basics", "Metrics"]),
         .target(name: "Nets", dependencies: ["Basics", "CKernels"]),
@@ -57,6 +52,7 @@ let package = Package(
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev", "zlib1g-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
 
         // Random bytes for the readers: scripts/test-faults.

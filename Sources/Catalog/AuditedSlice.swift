@@ -1,8 +1,7 @@
-import GRDB
 import Inputs
 
 /// What the audit has to know of a slice: the columns of the catalog's table `slice` that it reads.
-package struct AuditedSlice: Sendable, Equatable, Codable, FetchableRecord {
+package struct AuditedSlice: Sendable, Equatable {
     package var split: Split
     package var id: String
     package var patientID: String
@@ -49,7 +48,12 @@ extension SliceCatalog {
                 rawSpread = 0 AS isConstant, isKept, fold
                 FROM slice ORDER BY split, id
                 """
-            return try AuditedSlice.fetchAll(database, sql: sql)
+            return try database.rows(sql) { row in
+                AuditedSlice(
+                    split: try row[0], id: try row[1], patientID: try row[2], studyInstanceUID: try row[3],
+                    hounsfieldSHA256: try row[4], labels: try row[5], isRepeated: try row[6], isWrapped: try row[7],
+                    isConstant: try row[8], isKept: try row[9], fold: try row[10])
+            }
         }
     }
 }

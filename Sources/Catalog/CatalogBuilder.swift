@@ -1,7 +1,6 @@
 import Basics
 import CDICOM
 import Foundation
-import GRDB
 import Inputs
 import Metrics
 
@@ -58,7 +57,7 @@ package struct CatalogBuilder {
             try partial.begin(settings: settingRows(list))
             try partial.insert(list.withoutLabels)
             try readSlices(list, into: partial, progress: progress)
-            try partial.queue.write { database in
+            try partial.write { database in
                 for split in Split.allCases { try preprocess(split, in: database) }
                 try CatalogSchema.complete(in: database)
             }
@@ -66,7 +65,7 @@ package struct CatalogBuilder {
         } catch let error as DatabaseError {
             throw Failure(
                 .inputOutput,
-                "\(path): the catalog cannot be written: \(error.message ?? "SQLite error"). Is the disk full? Run the same command again; it goes on where it stopped."
+                "\(path): the catalog cannot be written: \(error.message). Is the disk full? Run the same command again; it goes on where it stopped."
             )
         }
     }
@@ -111,14 +110,14 @@ package struct CatalogBuilder {
 
     private func record(_ reading: Reading, in partial: PartialCatalog) throws {
         let outcomes = reading.outcomes.value()
-        try partial.queue.write { database in
+        try partial.write { database in
             for (file, outcome) in zip(reading.files, outcomes) {
                 switch outcome {
                 case .read(let record):
                     try partial.insert(record, in: database)
                     try partial.note(file, wasRead: true, in: database)
                 case .skipped(let slice):
-                    try slice.insert(database, onConflict: .replace)
+                    try slice.insert(into: database)
                     try partial.note(file, wasRead: false, in: database)
                 }
             }
@@ -175,15 +174,14 @@ package struct CatalogBuilder {
             : OriginalDataset.folds(
                 of: kept.lazy.map { (patientID: $0.patientID, labels: $0.labels) }, count: settings.folds,
                 seed: settings.foldSeed)
-        let update = try database.makeStatement(
-            sql: """
-                UPDATE slice SET isKept = 1, positionOrd = ?, leftLabel = ?, rightLabel = ?, fold = ? WHERE split = ? AND id = ?
-                """)
+        let update = """
+            UPDATE slice SET isKept = 1, positionOrd = ?, leftLabel = ?, rightLabel = ?, fold = ? WHERE split = ? AND id = ?
+            """
         for (slice, place) in zip(kept, places) {
-            try update.execute(arguments: [
-                place.positionOrd, place.left.map { kept[$0].labels } ?? "", place.right.map { kept[$0].labels } ?? "",
-                folds[slice.patientID], split, slice.id,
-            ])
+            let left = place.left.map { kept[$0].labels } ?? ""
+            let right = place.right.map { kept[$0].labels } ?? ""
+            try database.execute(
+                update, [place.positionOrd, left, right, folds[slice.patientID], split, slice.id])
         }
     }
 
@@ -193,16 +191,10 @@ package struct CatalogBuilder {
             SELECT id, patientID, studyInstanceUID, seriesInstanceUID, position3, customSpread, labels
             FROM slice WHERE split = ? AND customSpread > ? ORDER BY id
             """
-        let cursor = try Row.fetchCursor(
-            database, sql: sql, arguments: [split, OriginalDataset.smallestSpread])
-        var kept: [SliceFacts] = []
-        while let row = try cursor.next() {
-            kept.append(
-                SliceFacts(
-                    id: row[0], patientID: row[1], studyInstanceUID: row[2], seriesInstanceUID: row[3],
-                    position: row[4],
-                    brainWindowSpread: row[5], labels: row[6]))
+        return try database.rows(sql, [split, OriginalDataset.smallestSpread]) { row in
+            SliceFacts(
+                id: try row[0], patientID: try row[1], studyInstanceUID: try row[2], seriesInstanceUID: try row[3],
+                position: try row[4], brainWindowSpread: try row[5], labels: try row[6])
         }
-        return kept
     }
 }

@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import Inputs
 import Metrics
 
@@ -37,11 +36,12 @@ package struct CatalogReport: Codable, Sendable, Equatable {
 
 extension CatalogReport {
     package init(from database: Database) throws {
-        repairsWrap = try CatalogSetting.fetchOne(database, key: "repairsWrap")?.value == "true"
+        repairsWrap = try CatalogSetting.value(of: "repairsWrap", in: database) == "true"
         splits = [:]
         for split in Split.allCases { splits[split.rawValue] = try SplitCounts(split, in: database) }
-        let numbers = try Int.fetchAll(
-            database, sql: "SELECT DISTINCT fold FROM slice WHERE fold IS NOT NULL ORDER BY fold")
+        let numbers: [Int] = try database.rows(
+            "SELECT DISTINCT fold FROM slice WHERE fold IS NOT NULL ORDER BY fold"
+        ) { try $0[0] }
         folds = try numbers.map { try FoldCounts($0, in: database) }
     }
 
@@ -102,23 +102,23 @@ extension CatalogReport.SplitCounts {
 
     fileprivate init(_ split: Split, in database: Database) throws {
         func counts(_ sql: String) throws -> [String: Int] {
-            let rows = try Row.fetchAll(database, sql: sql, arguments: [split])
-            return Dictionary(rows.map { ($0[0] as String, $0[1] as Int) }, uniquingKeysWith: +)
+            let rows: [(String, Int)] = try database.rows(sql, [split]) { (try $0[0], try $0[1]) }
+            return Dictionary(rows, uniquingKeysWith: +)
         }
-        func single(_ sql: String) throws -> Int { try Int.fetchOne(database, sql: sql, arguments: [split]) ?? 0 }
+        func single(_ sql: String) throws -> Int { try database.value(sql, [split]) ?? 0 }
 
         // All in one pass over the table, which is a gigabyte for the competition.
         let sums = (["1", "isKept"] + Self.conditions.map(\.1)).map { "COALESCE(SUM(\($0)), 0)" }
         let sql = "SELECT \(sums.joined(separator: ", ")) FROM slice WHERE split = ?"
-        let row = try Row.fetchOne(database, sql: sql, arguments: [split])
-        func count(_ column: Int) -> Int { row.map { $0[column] } ?? 0 }
-        read = count(0)
-        kept = count(1)
+        let counted: [[Int]] = try database.rows(sql, [split]) { row in try sums.indices.map { try row[$0] } }
+        let count = counted.first ?? sums.map { _ in 0 }
+        read = count[0]
+        kept = count[1]
         droppedByBrainWindow = read - kept
         skipped = try counts("SELECT reason, COUNT(*) FROM skipped WHERE split = ? GROUP BY reason")
         sizes = try counts("SELECT rows || ' x ' || columns, COUNT(*) FROM slice WHERE split = ? GROUP BY 1")
         quirks = [:]
-        for (index, condition) in Self.conditions.enumerated() { quirks[condition.0] = count(2 + index) }
+        for (index, condition) in Self.conditions.enumerated() { quirks[condition.0] = count[2 + index] }
         quirks["patients with several studies"] = try single(
             """
             SELECT COUNT(*) FROM (SELECT patientID FROM slice WHERE split = ?
@@ -140,15 +140,13 @@ extension CatalogReport.SplitCounts {
 extension CatalogReport.FoldCounts {
     fileprivate init(_ fold: Int, in database: Database) throws {
         self.fold = fold
-        patients =
-            try Int.fetchOne(
-                database, sql: "SELECT COUNT(DISTINCT patientID) FROM slice WHERE fold = ?", arguments: [fold]) ?? 0
-        slices = try Int.fetchOne(database, sql: "SELECT COUNT(*) FROM slice WHERE fold = ?", arguments: [fold]) ?? 0
+        patients = try database.value("SELECT COUNT(DISTINCT patientID) FROM slice WHERE fold = ?", [fold]) ?? 0
+        slices = try database.value("SELECT COUNT(*) FROM slice WHERE fold = ?", [fold]) ?? 0
         types = [:]
         for type in HemorrhageType.allCases {
             // Labels are words joined with spaces: look for the whole word.
             let sql = "SELECT COUNT(*) FROM slice WHERE fold = ? AND instr(' ' || labels || ' ', ?) > 0"
-            types[type.rawValue] = try Int.fetchOne(database, sql: sql, arguments: [fold, " \(type.rawValue) "]) ?? 0
+            types[type.rawValue] = try database.value(sql, [fold, " \(type.rawValue) "]) ?? 0
         }
     }
 }

@@ -1,10 +1,7 @@
-import GRDB
 import Inputs
 
 /// A file or an ID that is not in the catalog's slices, and why: a row of the table `skipped`.
-package struct SkippedSlice: Codable, Sendable, Equatable, FetchableRecord, PersistableRecord {
-    package static let databaseTableName = "skipped"
-
+package struct SkippedSlice: Codable, Sendable, Equatable {
     /// Reasons beside the kinds of ``SliceError``.
     package static let noLabels = "no-labels"
     package static let noFile = "no-file"
@@ -15,13 +12,28 @@ package struct SkippedSlice: Codable, Sendable, Equatable, FetchableRecord, Pers
     package var reason: String
     /// What was found, what was expected, what to do.
     package var message: String
+
+    /// Writes the row, in place of another one of the same slice.
+    package func insert(into database: Database) throws {
+        try database.execute(
+            "INSERT OR REPLACE INTO skipped VALUES (?, ?, ?, ?, ?)", [split, id, path, reason, message])
+    }
 }
 
 /// What the whole catalog was made with: the rows of the table `setting`.
-package struct CatalogSetting: Codable, Sendable, Equatable, FetchableRecord, PersistableRecord {
-    package static let databaseTableName = "setting"
+package struct CatalogSetting: Codable, Sendable, Equatable {
     package var name: String
     package var value: String
+
+    /// Writes the row, in place of another one of the same name.
+    package func insert(into database: Database) throws {
+        try database.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", [name, value])
+    }
+
+    /// The value of a setting; nil if the catalog does not have it.
+    package static func value(of name: String, in database: Database) throws -> String? {
+        try database.value("SELECT value FROM setting WHERE name = ?", [name])
+    }
 }
 
 /// The tables of `catalog.sqlite`; `docs/formats.md` describes each column.
@@ -43,25 +55,18 @@ package enum CatalogSchema {
     /// Brings a file from an older version up to date.
     package static func migrate(_ database: Database, from old: Int) throws {
         for step in steps[old...] { try step(database) }
-        try CatalogSetting(name: "schema", value: "\(version)").insert(database, onConflict: .replace)
+        try CatalogSetting(name: "schema", value: "\(version)").insert(into: database)
     }
 
     @Sendable private static func createTables(in database: Database) throws {
-        try database.create(table: CatalogSetting.databaseTableName, options: [.withoutRowID]) { table in
-            table.primaryKey("name", .text)
-            table.column("value", .text).notNull()
-        }
-        try database.create(table: SkippedSlice.databaseTableName, options: [.withoutRowID]) { table in
-            for name in ["split", "id", "path", "reason", "message"] { table.column(name, .text).notNull() }
-            table.primaryKey(["split", "id"])
-        }
-        try database.create(table: SliceRecord.databaseTableName, options: [.withoutRowID]) { table in
-            for column in SliceRecord.columns {
-                let definition = table.column(column.name, column.type)
-                if !column.isOptional { definition.notNull() }
-            }
-            table.primaryKey(["split", "id"])
-        }
+        let columns = SliceRecord.columns.map { "\($0.name) \($0.type)\($0.isOptional ? "" : " NOT NULL")" }
+        try database.execute(
+            """
+            CREATE TABLE setting (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+            CREATE TABLE skipped (split TEXT NOT NULL, id TEXT NOT NULL, path TEXT NOT NULL, reason TEXT NOT NULL,
+                message TEXT NOT NULL, PRIMARY KEY (split, id)) WITHOUT ROWID;
+            CREATE TABLE slice (\(columns.joined(separator: ", ")), PRIMARY KEY (split, id)) WITHOUT ROWID;
+            """)
     }
 
     /// Version 2: what people look for, other than a slice by its ID.
@@ -71,7 +76,7 @@ package enum CatalogSchema {
             "study": "studyInstanceUID, positionOrd", "series": "seriesInstanceUID, position3", "fold": "fold, split",
         ]
         for (name, columns) in indexes.sorted(by: { $0.key < $1.key }) {
-            try database.execute(sql: "CREATE INDEX sliceBy\(name.capitalized) ON slice(\(columns))")
+            try database.execute("CREATE INDEX sliceBy\(name.capitalized) ON slice(\(columns))")
         }
     }
 }

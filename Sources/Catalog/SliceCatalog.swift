@@ -1,6 +1,5 @@
 import Basics
 import Foundation
-import GRDB
 import Inputs
 import Metrics
 
@@ -58,21 +57,19 @@ public final class SliceCatalog: Sendable {
     /// - Parameter root: the input folder, if it has moved since the catalog was made.
     public func slices(in split: Split, root: String? = nil) throws -> [CatalogSlice] {
         try read { database in
-            let recorded = try CatalogSetting.fetchOne(database, key: "input")?.value ?? "."
-            let folder = root ?? recorded
+            let folder = try root ?? CatalogSetting.value(of: "input", in: database) ?? "."
             let sql = """
                 SELECT id, path, patientID, studyInstanceUID, seriesInstanceUID, labels, positionOrd, leftLabel, rightLabel, fold
                 FROM slice WHERE split = ? AND isKept ORDER BY id
                 """
-            return try Row.fetchAll(database, sql: sql, arguments: [split]).map { row in
-                let path: String = row[1]
-                let labels: String = row[5]
+            return try database.rows(sql, [split]) { row in
+                let path: String = try row[1]
+                let labels: String = try row[5]
                 return CatalogSlice(
-                    id: row[0], path: path.hasPrefix("/") ? path : folder + "/" + path, patientID: row[2],
-                    studyID: row[3],
-                    seriesID: row[4],
+                    id: try row[0], path: path.hasPrefix("/") ? path : folder + "/" + path, patientID: try row[2],
+                    studyID: try row[3], seriesID: try row[4],
                     labels: labels.split(separator: " ").compactMap { HemorrhageType(rawValue: String($0)) },
-                    positionOrd: row[6], leftLabel: row[7], rightLabel: row[8], fold: row[9])
+                    positionOrd: try row[6], leftLabel: try row[7], rightLabel: try row[8], fold: try row[9])
             }
         }
     }
@@ -86,24 +83,23 @@ public final class SliceCatalog: Sendable {
 
     /// The slice of an ID, which both splits have no more than one of; train goes before test.
     package func record(ofSlice id: String) throws -> SliceRecord? {
-        try read {
-            try SliceRecord.fetchOne(
-                $0, sql: "SELECT * FROM slice WHERE id = ? AND split IN ('train', 'test') ORDER BY split DESC",
-                arguments: [id])
-        }
+        let condition = "WHERE id = ? AND split IN ('train', 'test') ORDER BY split DESC"
+        return try read { try $0.rows(SliceRecord.query + condition, [id], SliceRecord.init).first }
     }
 
     /// The slices of a study, those outside the filter too, in the order of series and position.
     package func records(ofStudy study: String) throws -> [SliceRecord] {
-        let sql = "SELECT * FROM slice WHERE studyInstanceUID = ? ORDER BY seriesInstanceUID, position3, id"
-        return try read { try SliceRecord.fetchAll($0, sql: sql, arguments: [study]) }
+        let condition = "WHERE studyInstanceUID = ? ORDER BY seriesInstanceUID, position3, id"
+        return try read { try $0.rows(SliceRecord.query + condition, [study], SliceRecord.init) }
     }
 
     /// The patient of each slice of both splits, by the slice's ID.
     package func patients() throws -> [String: String] {
         try read { database in
-            let rows = try Row.fetchAll(database, sql: "SELECT id, patientID FROM slice")
-            return Dictionary(rows.map { ($0[0], $0[1]) }) { first, _ in first }
+            let rows: [(String, String)] = try database.rows("SELECT id, patientID FROM slice") {
+                (try $0[0], try $0[1])
+            }
+            return Dictionary(rows) { first, _ in first }
         }
     }
 
@@ -111,8 +107,8 @@ public final class SliceCatalog: Sendable {
     package func inputSettings() throws -> (root: String, repairsWrap: Bool) {
         try read { database in
             (
-                root: try CatalogSetting.fetchOne(database, key: "input")?.value ?? ".",
-                repairsWrap: try CatalogSetting.fetchOne(database, key: "repairsWrap")?.value == "true"
+                root: try CatalogSetting.value(of: "input", in: database) ?? ".",
+                repairsWrap: try CatalogSetting.value(of: "repairsWrap", in: database) == "true"
             )
         }
     }
@@ -120,9 +116,9 @@ public final class SliceCatalog: Sendable {
     /// Passes the records of a split on one by one, so that memory does not grow with their number.
     private func forEachRecord(in split: Split, _ body: (SliceRecord) throws -> Void) throws {
         try read { database in
-            let cursor = try SliceRecord.fetchCursor(
-                database, sql: "SELECT * FROM slice WHERE split = ? ORDER BY id", arguments: [split])
-            while let record = try cursor.next() { try body(record) }
+            try database.forEachRow(SliceRecord.query + "WHERE split = ? ORDER BY id", [split]) { row in
+                try body(try SliceRecord(row))
+            }
         }
     }
 
@@ -140,7 +136,12 @@ public final class SliceCatalog: Sendable {
 
     /// Every file and ID that was left out and why, by split and ID.
     package func skippedSlices() throws -> [SkippedSlice] {
-        try read { try SkippedSlice.fetchAll($0, sql: "SELECT * FROM skipped ORDER BY split, id") }
+        try read { database in
+            try database.rows("SELECT split, id, path, reason, message FROM skipped ORDER BY split, id") { row in
+                SkippedSlice(
+                    split: try row[0], id: try row[1], path: try row[2], reason: try row[3], message: try row[4])
+            }
+        }
     }
 
     package func report() throws -> CatalogReport { try read(CatalogReport.init) }
@@ -158,23 +159,25 @@ public final class SliceCatalog: Sendable {
             leftLabel, rightLabel, fold FROM slice WHERE split = ? AND isKept ORDER BY id
             """
         try read { database in
-            let cursor = try Row.fetchCursor(database, sql: sql, arguments: [split])
-            while let row = try cursor.next() {
-                for column in 0..<(split == .train ? 12 : 11) {
-                    if column > 0 { text.append(UInt8(ascii: ",")) }
-                    switch row[column] as DatabaseValue {
-                    case let value where value.isNull: break
-                    case let value:
-                        switch value.storage {
-                        case .int64(let number): text += Array("\(number)".utf8)
-                        case .double(let number): text += Array("\(number)".utf8)
-                        case .string(let field): Self.append(field, to: &text)
-                        case .blob, .null: break
-                        }
-                    }
+            try database.forEachRow(sql, [split]) { row in
+                func add(_ value: (some CustomStringConvertible)?) {
+                    text.append(UInt8(ascii: ","))
+                    if let value { text += Array(value.description.utf8) }
                 }
+                Self.append(try row[0], to: &text)
+                for column in 1...2 {
+                    text.append(UInt8(ascii: ","))
+                    Self.append(try row[column], to: &text)
+                }
+                for column in 3...4 { add(try row[column] as Int?) }
+                for column in 5...8 { add(try row[column] as Double?) }
+                for column in 9...10 {
+                    text.append(UInt8(ascii: ","))
+                    Self.append(try row[column], to: &text)
+                }
+                if split == .train { add(try row[11] as Int?) }
                 text.append(UInt8(ascii: "\n"))
-                guard text.count > 1 << 20 else { continue }
+                guard text.count > 1 << 20 else { return }
                 try text.withUnsafeBytes(append)
                 text.removeAll(keepingCapacity: true)
             }
@@ -214,25 +217,19 @@ public final class SliceCatalog: Sendable {
         }
         do {
             try bringUpToDate()
-            var configuration = Configuration()
-            configuration.readonly = true
-            let queue = try DatabaseQueue(path: path, configuration: configuration)
-            return try queue.read(body)
+            let database = try Database(path: path, .readOnly)
+            return try database.transaction { try body(database) }
         } catch let error as DatabaseError {
             throw Failure(
                 .badInput,
-                "\(path): not a catalog that can be read: \(error.message ?? "SQLite error"). Make it again: repro catalog."
+                "\(path): not a catalog that can be read: \(error.message). Make it again: repro catalog."
             )
         }
     }
 
     /// Adds what a catalog of an older version lacks.
     private func bringUpToDate() throws {
-        var configuration = Configuration()
-        configuration.readonly = true
-        let queue = try DatabaseQueue(path: path, configuration: configuration)
-        let found = try queue.read { try CatalogSetting.fetchOne($0, key: "schema")?.value }
-        try queue.close()
+        let found = try CatalogSetting.value(of: "schema", in: Database(path: path, .readOnly))
         guard let schema = found.flatMap({ Int($0) }), (1...CatalogSchema.version).contains(schema) else {
             throw Failure(
                 .badInput,
@@ -240,6 +237,7 @@ public final class SliceCatalog: Sendable {
             )
         }
         guard schema < CatalogSchema.version else { return }
-        try DatabaseQueue(path: path).write { try CatalogSchema.migrate($0, from: schema) }
+        let database = try Database(path: path)
+        try database.transaction { try CatalogSchema.migrate(database, from: schema) }
     }
 }

@@ -1,17 +1,12 @@
 import Foundation
-import GRDB
 import Inputs
-
-extension Split: DatabaseValueConvertible {}
 
 /// One row of the catalog's table `slice`: every attribute and statistic of a slice that was read.
 ///
 /// Property names are column names. Statistics are the original's `dicom_to_dataframe`: of the stored values (`raw…`) and of the
 /// image in Hounsfield units, clipped to the file's own window (`doctor…`, null without one) and to the brain window 0...80
 /// (`custom…`); the spread is the maximum minus the minimum.
-package struct SliceRecord: Codable, Sendable, Equatable, FetchableRecord, PersistableRecord {
-    package static let databaseTableName = "slice"
-
+package struct SliceRecord: Codable, Sendable, Equatable {
     package var split: Split
     package var id: String
     /// Relative to the input folder.
@@ -105,4 +100,15 @@ extension SliceRecord {
     }
 
     private static func list(_ numbers: [Double]) -> String { numbers.map { "\($0)" }.joined(separator: "\\") }
+
+    /// What a row of the table fills in, column by column.
+    static let empty = SliceRecord(
+        split: .train, id: "", path: "", sopInstanceUID: "", modality: "", patientID: "", studyInstanceUID: "",
+        seriesInstanceUID: "", studyID: "", position1: 0, position2: 0, position3: 0, imageOrientation: "",
+        samplesPerPixel: 0, photometricInterpretation: "", rows: 0, columns: 0, pixelSpacing: "", bitsAllocated: 0,
+        bitsStored: 0, highBit: 0, pixelRepresentation: 0, windowCenterText: "", windowWidthText: "",
+        rescaleIntercept: 0, rescaleSlope: 0, transferSyntax: "", rawMax: 0, rawMin: 0, rawMean: 0, rawSpread: 0,
+        customMax: 0, customMin: 0, customMean: 0, customSpread: 0, hounsfieldSHA256: "", isWrapped: false,
+        labels:
+            "", isRepeated: false)
 }

@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import Metrics
 import Nets
 import Submit
@@ -61,7 +60,7 @@ struct AuditedRun {
         let catalog = SliceCatalog(path: "\(work)/\(WorkFolder.catalog)")
         try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
         try catalog.build(CatalogSettings(input: try CompetitionFolder.locate(in: input), threads: 1))
-        if !sql.isEmpty { try DatabaseQueue(path: catalog.path).write { try $0.execute(sql: sql) } }
+        if !sql.isEmpty { try Database(path: catalog.path).execute(sql) }
 
         let recipe = try RecipeLibrary.recipe("demo")
         let slices = try catalog.slices(in: .train).filter { $0.fold != nil }
