@@ -5,17 +5,19 @@ import Inputs
 import Metrics
 
 /// What a catalog is made from and how.
-package struct CatalogSettings: Sendable, Equatable {
-    package var input: CompetitionFolder
-    package var folds = 5
+public struct CatalogSettings: Sendable, Equatable {
+    /// Where slices and labels lie.
+    public var input: CompetitionFolder
+    /// Folds that the train patients are dealt to.
+    public var folds = 5
     /// Seed of Python's generator in the original's `make_folds`.
-    package var foldSeed: UInt64 = 10
+    public var foldSeed: UInt64 = 10
     /// Undo the wrap-around of 12-bit slices; the original does not.
-    package var repairsWrap = false
+    public var repairsWrap = false
     /// Changes how long it takes and nothing else.
-    package var threads = 1
+    public var threads = 1
 
-    package init(
+    public init(
         input: CompetitionFolder, folds: Int = 5, foldSeed: UInt64 = 10, repairsWrap: Bool = false, threads: Int = 1
     ) {
         self.input = input

@@ -3,35 +3,42 @@ import Inputs
 import Metrics
 
 /// What a catalog holds, counted: for people and for `--json`.
-package struct CatalogReport: Codable, Sendable, Equatable {
-    package struct SplitCounts: Codable, Sendable, Equatable {
+public struct CatalogReport: Codable, Sendable, Equatable {
+    /// Counts of one split.
+    public struct SplitCounts: Codable, Sendable, Equatable {
         /// Slices that were read.
-        package var read: Int
+        public var read: Int
         /// Of those, in the original's data set.
-        package var kept: Int
+        public var kept: Int
         /// Of those, dropped by the original's filter: the image in the brain window spans 60 HU or less.
-        package var droppedByBrainWindow: Int
+        public var droppedByBrainWindow: Int
         /// Left out because a file is missing, unreadable or unlabelled, by reason.
-        package var skipped: [String: Int]
+        public var skipped: [String: Int]
         /// The data set's quirks (`docs/inputs.md`), by name.
-        package var quirks: [String: Int]
+        public var quirks: [String: Int]
         /// Slices whose image in Hounsfield units another slice of the split has too, pixel by pixel.
-        package var equalImages: Int
+        public var equalImages: Int
         /// Slices by size, `rows x columns`.
-        package var sizes: [String: Int]
+        public var sizes: [String: Int]
     }
-    package struct FoldCounts: Codable, Sendable, Equatable {
-        package var fold: Int
-        package var patients: Int
-        package var slices: Int
+    /// Counts of one fold.
+    public struct FoldCounts: Codable, Sendable, Equatable {
+        /// The fold's number, from 0.
+        public var fold: Int
+        /// Patients in it.
+        public var patients: Int
+        /// Slices of the original's data set in it.
+        public var slices: Int
         /// Slices with each type.
-        package var types: [String: Int]
+        public var types: [String: Int]
     }
 
-    package var repairsWrap: Bool
+    /// Whether wrapped pixels were repaired.
+    public var repairsWrap: Bool
     /// By the split's name.
-    package var splits: [String: SplitCounts]
-    package var folds: [FoldCounts]
+    public var splits: [String: SplitCounts]
+    /// The train split's folds.
+    public var folds: [FoldCounts]
 }
 
 extension CatalogReport {
@@ -46,7 +53,7 @@ extension CatalogReport {
     }
 
     /// The report as lines for a terminal.
-    package var text: String {
+    public var text: String {
         var lines: [String] = []
         for split in Split.allCases {
             guard let counts = splits[split.rawValue], counts.read > 0 || !counts.skipped.isEmpty else { continue }

@@ -43,9 +43,11 @@ public final class SliceCatalog: Sendable {
 
     /// Reads every slice and replaces the file when all is done.
     ///
-    /// - Throws: see ``CatalogBuilder/build(progress:)``.
+    /// - Parameter progress: called now and then with the number of slices done and of all.
+    /// - Throws: a description of a missing or malformed label file, of a folder without slices, or of a disk that cannot be
+    ///   written. A slice that cannot be read is no error: the report counts it.
     @discardableResult
-    package func build(
+    public func build(
         _ settings: CatalogSettings, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
     ) throws -> CatalogReport {
         try CatalogBuilder(settings: settings, path: path).build(progress: progress)
@@ -144,7 +146,8 @@ public final class SliceCatalog: Sendable {
         }
     }
 
-    package func report() throws -> CatalogReport { try read(CatalogReport.init) }
+    /// What the catalog holds, counted.
+    public func report() throws -> CatalogReport { try read(CatalogReport.init) }
 
     /// Writes the data set of a split as the original's pickles hold it, as CSV: its columns in its order, floats as Python writes them.
     ///

@@ -5,22 +5,24 @@ import Foundation
 ///
 /// Knows the names that are in circulation: `stage_1_` or `stage_2_`, image folders with or without `_images`, with or without
 /// the top folder `rsna-intracranial-hemorrhage-detection`. A plain folder of `.dcm` files is taken as test slices.
-package struct CompetitionFolder: Sendable, Equatable {
+public struct CompetitionFolder: Sendable, Equatable {
     /// The folder that the parts lie in.
-    package var root: String
+    public var root: String
     /// 2 for the final data, 1 for the first stage's.
-    package var stage: Int
-    package var trainFolder: String?
-    package var testFolder: String?
+    public var stage: Int
+    /// The folder with the train slices; nil without one.
+    public var trainFolder: String?
+    /// The folder with the test slices; nil without one.
+    public var testFolder: String?
     /// `stage_N_train.csv`.
-    package var trainLabels: String?
+    public var trainLabels: String?
     /// `stage_N_sample_submission.csv`, which lists the test slices.
-    package var sampleSubmission: String?
+    public var sampleSubmission: String?
 
     /// Finds the parts in `root` or in a folder directly below it; stage 2 goes before stage 1.
     ///
-    /// - Throws: ``Failure`` with status `inputMissing` that lists the names that were looked for.
-    package static func locate(in root: String) throws -> CompetitionFolder {
+    /// - Throws: a description that lists the names that were looked for.
+    public static func locate(in root: String) throws -> CompetitionFolder {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: root, isDirectory: &isFolder) else {
             throw Failure(.inputMissing, "\(root): no such folder. Give the folder that the archive was unpacked into.")

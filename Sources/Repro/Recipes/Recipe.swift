@@ -4,86 +4,112 @@ import Nets
 /// Everything that decides a run's results besides its input files: a recipe is what two people must share to get the same bits.
 ///
 /// Read from YAML by ``Recipe/init(yaml:name:)``; `docs/recipes.md` describes the keys.
-package struct Recipe: Sendable, Codable, Equatable {
+public struct Recipe: Sendable, Codable, Equatable {
     /// A synthetic competition to write before anything else.
-    package struct DemoData: Sendable, Codable, Equatable {
-        package var patients: Int
+    public struct DemoData: Sendable, Codable, Equatable {
+        /// How many synthetic patients there are.
+        public var patients: Int
         /// Rows and columns of a slice, in pixels.
-        package var size: Int
-        package var seed: UInt64
+        public var size: Int
+        /// What all draws of the run start from.
+        public var seed: UInt64
     }
 
-    package struct Folds: Sendable, Codable, Equatable {
-        package var count: Int
+    /// How patients are dealt to folds.
+    public struct Folds: Sendable, Codable, Equatable {
+        /// How many folds there are.
+        public var count: Int
         /// Seed of Python's generator in the original's `make_folds`.
-        package var seed: UInt64
+        public var seed: UInt64
     }
 
     /// How slices are read.
-    package struct CatalogRules: Sendable, Codable, Equatable {
+    public struct CatalogRules: Sendable, Codable, Equatable {
         /// Whether 12-bit pixels that wrapped around are put right before use.
-        package var repairWrappedPixels: Bool
+        public var repairWrappedPixels: Bool
     }
 
     /// Lower bounds that probabilities are clipped to (upper: one minus it).
-    package struct Clip: Sendable, Codable, Equatable {
-        package var score: Double
-        package var submission: Double
+    public struct Clip: Sendable, Codable, Equatable {
+        /// Of what is scored.
+        public var score: Double
+        /// Of what a submission file has.
+        public var submission: Double
     }
 
     /// How one fold of one backbone is trained.
-    package struct FoldTraining: Sendable, Codable, Equatable {
-        package var epochs: Int
-        package var batch: Int
-        package var learningRate: Double
+    public struct FoldTraining: Sendable, Codable, Equatable {
+        /// Passes over the training slices.
+        public var epochs: Int
+        /// Slices a step.
+        public var batch: Int
+        /// Adam's, before the first milestone.
+        public var learningRate: Double
         /// Epochs, counted from 0, at whose start the learning rate is multiplied by `gamma`.
-        package var milestones: [Int]
-        package var gamma: Double
+        public var milestones: [Int]
+        /// Factor of the learning rate at each milestone.
+        public var gamma: Double
         /// The epoch, counted from 0, whose weights predict.
-        package var snapshot: Int
+        public var snapshot: Int
     }
 
-    package struct BackboneTraining: Sendable, Codable, Equatable {
-        package var backbone: Backbone
+    /// How one backbone is trained.
+    public struct BackboneTraining: Sendable, Codable, Equatable {
+        /// Which network.
+        public var backbone: Backbone
         /// File name of the ImageNet weights to start from; nil starts from random weights.
-        package var pretrained: String?
+        public var pretrained: String?
         /// Replaces the backbone's own batch-norm momentum (PyTorch's sense).
-        package var batchNormMomentum: Double?
+        public var batchNormMomentum: Double?
         /// One entry a fold.
-        package var folds: [FoldTraining]
+        public var folds: [FoldTraining]
     }
 
     /// A weighted average over the backbones, each the mean of its folds.
-    package struct Blend: Sendable, Codable, Equatable {
-        package struct Part: Sendable, Codable, Equatable {
-            package var backbone: Backbone
-            package var weight: Double
+    public struct Blend: Sendable, Codable, Equatable {
+        /// A backbone and its share.
+        public struct Part: Sendable, Codable, Equatable {
+            /// Which network.
+            public var backbone: Backbone
+            /// What its probabilities are multiplied by; a recipe's weights sum to 1.
+            public var weight: Double
         }
-        package var name: String
-        package var parts: [Part]
+        /// What files, stages and messages call it.
+        public var name: String
+        /// The backbones that are averaged.
+        public var parts: [Part]
     }
 
-    package var name: String
-    package var summary: String
-    package var seed: UInt64
+    /// What files, stages and messages call it.
+    public var name: String
+    /// One line for people.
+    public var summary: String
+    /// What all draws of the run start from.
+    public var seed: UInt64
     /// Parts of a batch that are summed apart and combined by a fixed tree (`docs/numerics.md`).
-    package var grains: Int
+    public var grains: Int
     /// Rows and columns of the network's input, in pixels.
-    package var imageSize: Int
-    package var demoData: DemoData?
-    package var folds: Folds
-    package var catalog: CatalogRules
+    public var imageSize: Int
+    /// Set for recipes that make their own data.
+    public var demoData: DemoData?
+    /// Folds, and the seed that deals them.
+    public var folds: Folds
+    /// How slices are read.
+    public var catalog: CatalogRules
     /// The three channels of the network's input.
-    package var windows: [Window]
+    public var windows: [Window]
     /// Random geometry, drawn anew for every slice, epoch and test-time draw.
-    package var augmentation: Augmentation
+    public var augmentation: Augmentation
     /// Weight of each type in the loss, in the order of `HemorrhageType.allCases`.
-    package var lossWeights: [Double]
-    package var testTimeDraws: Int
-    package var clip: Clip
-    package var backbones: [BackboneTraining]
+    public var lossWeights: [Double]
+    /// Random views whose probabilities are averaged for a prediction.
+    public var testTimeDraws: Int
+    /// Bounds of probabilities.
+    public var clip: Clip
+    /// The networks, in the order in which they are trained.
+    public var backbones: [BackboneTraining]
     /// The first one is the run's submission.
-    package var blends: [Blend]
+    public var blends: [Blend]
 
     package func training(of backbone: Backbone) -> BackboneTraining? { backbones.first { $0.backbone == backbone } }
 }

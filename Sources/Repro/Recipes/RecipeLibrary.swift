@@ -2,7 +2,7 @@ import Basics
 import Foundation
 
 /// The recipes that come with the program, inside its binary so that it can be copied anywhere.
-package enum RecipeLibrary {
+public enum RecipeLibrary {
     package static let builtIn: [(name: String, yaml: [UInt8])] = [
         ("demo", PackageResources.demo_yaml),
         ("mini", PackageResources.mini_yaml),
@@ -10,7 +10,7 @@ package enum RecipeLibrary {
     ]
 
     /// A recipe by the name of a built-in one, or by the path of a `.yaml` file.
-    package static func recipe(_ nameOrPath: String) throws -> Recipe {
+    public static func recipe(_ nameOrPath: String) throws -> Recipe {
         if let known = builtIn.first(where: { $0.name == nameOrPath }) {
             return try Recipe(yaml: String(decoding: known.yaml, as: UTF8.self), name: "\(known.name).yaml")
         }

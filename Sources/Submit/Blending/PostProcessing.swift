@@ -59,37 +59,3 @@ public enum PostProcessing: Sendable, Equatable {
         }
     }
 }
-
-/// The slices of each study in order, from any CSV file with the columns `ID`, `StudyInstanceUID` and `PositionOrd` (or another
-/// number that grows along the study).
-public struct StudyTable: Sendable {
-    /// Studies in ascending order of UID; slices by position, those of one position by ID.
-    public let studies: [[String]]
-
-    /// Reads the three columns of a CSV file; others are ignored.
-    ///
-    /// - Throws: ``TableError`` with every problem and its line.
-    public init(parsing bytes: some Collection<UInt8>, name: String) throws(TableError) {
-        var problems = ProblemLog()
-        var slices: [(id: String, study: String, position: Double)] = []
-        readColumns(["ID", "StudyInstanceUID", "PositionOrd"], of: bytes, problems: &problems) {
-            fields, scanner, problems in
-            guard case .finite(let position) = DecimalNumber(scanner.bytes[fields[2].range]) else {
-                return problems.add(
-                    .malformedValue, line: scanner.line,
-                    "the position '\(scanner.text(fields[2]).prefix(40))' is not a finite number")
-            }
-            slices.append((scanner.text(fields[0]), scanner.text(fields[1]), position))
-        }
-        if slices.isEmpty && problems.isEmpty { problems.add(.malformedRow, line: 1, "no rows follow the header") }
-        guard problems.isEmpty else { throw TableError(name: name, problems) }
-        self.init(slices)
-    }
-
-    /// Groups slices by study and sorts them by position.
-    public init(_ slices: [(id: String, study: String, position: Double)]) {
-        studies = Dictionary(grouping: slices, by: \.study).sorted { $0.key < $1.key }.map { _, members in
-            members.sorted { ($0.position, $0.id) < ($1.position, $1.id) }.map(\.id)
-        }
-    }
-}
