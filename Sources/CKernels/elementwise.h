@@ -225,7 +225,8 @@ static void broadcast(const float *s, float *y, int64_t pixels, int64_t stride, 
         FOR_LANES(stride) put(y + p * stride + lane, load(s + lane), accumulate);
 }
 
-/// The winner is the first maximum in the order of the window, as in PyTorch; its index in the window is kept.
+/// The winner is the first maximum in the order of the window, as in PyTorch, and its index in the window is kept. What is no number
+/// beats every number.
 static void maxPool(const CKPooling *pool, const float *x, float *y, uint8_t *winner, int32_t row0, int32_t row1) {
     const int64_t stride = pool->pixelStride;
     for (int32_t row = row0; row < row1; row++)
@@ -240,7 +241,7 @@ static void maxPool(const CKPooling *pool, const float *x, float *y, uint8_t *wi
                     int32_t c = column * pool->stride - pool->padding + tap % pool->kernel;
                     if (r < 0 || r >= pool->inputHeight || c < 0 || c >= pool->inputWidth) continue;
                     vf value = load(x + ((int64_t)r * pool->inputWidth + c) * stride + lane);
-                    vi wins = first ? ~bits(splat(0)) : greater(value, best);
+                    vi wins = first ? ~bits(splat(0)) : greater(value, best) | isNone(value);
                     best = choose(wins, value, best);
                     index = (wins & tap) | (~wins & index);
                     first = 0;
@@ -316,7 +317,8 @@ static void transposeWeights(const float *weights, int64_t panelStride, int32_t 
         }
 }
 
-static void adam(const CKAdam *s, float *parameter, const float *gradient, float *mean, float *variance, int64_t count) {
+static int32_t adam(const CKAdam *s, float *parameter, const float *gradient, float *mean, float *variance, int64_t count) {
+    vf odd = splat(0);  // a sum of products with 0: 0 as long as they are of finite numbers
     for (int64_t i = 0; i < count; i += WIDTH) {
         vf g = load(gradient + i);
         vf m = vfma(splat(s->beta1), load(mean + i), splat(s->oneMinusBeta1) * g);
@@ -324,6 +326,13 @@ static void adam(const CKAdam *s, float *parameter, const float *gradient, float
         store(mean + i, m);
         store(variance + i, v);
         vf denominator = vfma(vsqrt(v), splat(s->inverseCorrection), splat(s->epsilon));
-        store(parameter + i, load(parameter + i) - splat(s->learningRate) * (m / denominator));
+        vf p = load(parameter + i) - splat(s->learningRate) * (m / denominator);
+        store(parameter + i, p);
+        odd = vfma(p, splat(0), vfma(m, splat(0), vfma(v, splat(0), odd)));
     }
+    float lanes[WIDTH];
+    memcpy(lanes, &odd, sizeof lanes);
+    for (int i = 0; i < WIDTH; i++)
+        if (lanes[i] != 0) return 0;
+    return 1;
 }

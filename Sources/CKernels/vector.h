@@ -18,6 +18,8 @@ typedef double vdu;
 INLINE vf vfma(vf a, vf b, vf c) { return __builtin_fmaf(a, b, c); }
 INLINE vf splat(float x) { return x; }
 INLINE vi greater(vf a, vf b) { return -(a > b); }
+INLINE vi atMost(vf a, vf b) { return -(a <= b); }
+INLINE vi isNone(vf x) { return -(x != x); }
 INLINE vi toInt(vf x) { return (vi)x; }
 INLINE vf vsqrt(vf x) { return __builtin_sqrtf(x); }
 INLINE vd widen(vf x) { return (double)x; }
@@ -33,6 +35,8 @@ typedef double vdu __attribute__((vector_size(WIDTH * 8), aligned(8)));
 INLINE vf vfma(vf a, vf b, vf c) { return __builtin_elementwise_fma(a, b, c); }
 INLINE vf splat(float x) { return x - (vf){}; }
 INLINE vi greater(vf a, vf b) { return (vi)(a > b); }
+INLINE vi atMost(vf a, vf b) { return (vi)(a <= b); }
+INLINE vi isNone(vf x) { return (vi)(x != x); }
 INLINE vi toInt(vf x) { return __builtin_convertvector(x, vi); }
 INLINE vf vsqrt(vf x) { return __builtin_elementwise_sqrt(x); }
 INLINE vd widen(vf x) { return __builtin_convertvector(x, vd); }
@@ -109,7 +113,7 @@ INLINE vf vsigmoid(vf x) { return splat(1.0f) / (splat(1.0f) + vexpOfNegative(x)
 
 INLINE vf activated(vf z, CKActivation kind) {
     switch (kind) {
-        case CK_RELU: return fromBits(greater(z, splat(0)) & bits(z));
+        case CK_RELU: return fromBits(~atMost(z, splat(0)) & bits(z));
         case CK_SWISH: return z / (splat(1.0f) + vexpOfNegative(z));
         case CK_SIGMOID: return vsigmoid(z);
         default: return z;
@@ -119,7 +123,7 @@ INLINE vf activated(vf z, CKActivation kind) {
 /// dy times the activation's derivative at z.
 INLINE vf activationGradient(vf z, vf dy, CKActivation kind) {
     switch (kind) {
-        case CK_RELU: return fromBits(greater(z, splat(0)) & bits(dy));
+        case CK_RELU: return fromBits(~atMost(z, splat(0)) & bits(dy));
         case CK_SWISH: {
             vf s = vsigmoid(z);
             return dy * (s * vfma(z, splat(1.0f) - s, splat(1.0f)));

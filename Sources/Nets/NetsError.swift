@@ -11,14 +11,24 @@ public enum NetsError: Error, Sendable, CustomStringConvertible {
     /// A training state that belongs to another run.
     case resume(String)
 
+    /// A loss, gradient, statistic, weight or output that is no finite number: says which and when.
+    case diverged(String)
+    /// A batch that does not fit the memory: says how much there is and what fits.
+    case memory(String)
+
     /// What is wrong and what to do.
     public var description: String {
         switch self {
-        case .instructionSet(let text), .missingLibrary(let text), .weights(let text), .resume(let text): text
+        case .instructionSet(let text), .missingLibrary(let text), .weights(let text), .resume(let text),
+            .diverged(let text),
+            .memory(let text):
+            text
         }
     }
 }
 
 extension NetsError: DescribedError {
-    package var status: ExitStatus { .badInput }
+    package var status: ExitStatus {
+        if case .memory = self { .badUsage } else { .badInput }
+    }
 }

@@ -23,7 +23,7 @@ import Testing
                 #expect(abs(result.loss - reference.losses[step]) < tolerances[step], "loss of step \(step)")
                 network.backward(logitsGradient: result.gradient)
                 if step == 0 { expectGradients(network, reference) }
-                adam.update(network, learningRate: 6e-5)
+                #expect(adam.update(network, learningRate: 6e-5))
                 if step == 0 { expectAfterStep(network, reference) }
             }
             network.forward(images: reference.batch, training: false)

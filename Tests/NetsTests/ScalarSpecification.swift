@@ -71,7 +71,7 @@ struct ScalarSpecification {
     static func activated(_ z: Float, _ kind: Graph.Activation) -> Float {
         switch kind {
         case .identity: z
-        case .relu: z > 0 ? z : 0
+        case .relu: z <= 0 ? 0 : z
         case .swish: z / (1 + exp(-z))
         case .sigmoid: sigmoid(z)
         }
@@ -80,7 +80,7 @@ struct ScalarSpecification {
     static func activationGradient(_ z: Float, _ dy: Float, _ kind: Graph.Activation) -> Float {
         switch kind {
         case .identity: return dy
-        case .relu: return z > 0 ? dy : 0
+        case .relu: return z <= 0 ? 0 : dy
         case .swish:
             let s = sigmoid(z)
             return dy * (s * fma(z, 1 - s, 1))
@@ -225,7 +225,8 @@ struct ScalarSpecification {
                 }
             }
             let mean = chain { $0 } / count
-            let variance = max(0, chain { $0 * $0 } / count - mean * mean)
+            let difference = chain { $0 * $0 } / count - mean * mean
+            let variance = difference < 0 ? 0 : difference
             let inverse = 1 / (variance + Double(norm.epsilon)).squareRoot()
             let scale = Double(parameters[norm.weight][c]) * inverse
             result.mean.append(Float(mean))

@@ -27,6 +27,19 @@ package struct Machine: Sendable, Codable, Equatable {
         return (Int(text.prefix { $0 != " " }) ?? 0) * 1024
     }
 
+    /// Memory that new work can have, in bytes: what the system can free without swapping, and no more than a container's share.
+    package static var availableMemoryBytes: Int {
+        let system = field("MemAvailable", in: "/proc/meminfo", separator: ":").flatMap { Int($0.prefix { $0 != " " }) }
+        func number(_ file: String) -> Int? {
+            (try? String(contentsOfFile: "/sys/fs/cgroup/\(file)", encoding: .utf8)).flatMap {
+                Int($0.trimmingCharacters(in: .whitespacesAndNewlines))
+            }
+        }
+        // Version 2 of control groups, and version 1.
+        let limits = [number("memory.max"), number("memory/memory.limit_in_bytes")].compactMap { $0 }
+        return (limits + [system.map { $0 * 1024 } ?? Int(ProcessInfo.processInfo.physicalMemory)]).min() ?? 0
+    }
+
     /// Bytes free for this user on the file system that holds `path`.
     package static func freeBytes(at path: String) -> Int? {
         let attributes = try? FileManager.default.attributesOfFileSystem(forPath: path)

@@ -176,7 +176,8 @@ typedef struct {
     /// The panel of a data gradient's weights: out[tap][o][lane] = weights[o's panel][tap][16 * panel + lane][o's lane] for one block.
     void (*transposeWeights)(const float *weights, int64_t panelStride, int32_t taps, int32_t inputs, int32_t outputs, int32_t panel,
                              float *out);
-    void (*adam)(const CKAdam *, float *parameter, const float *gradient, float *mean, float *variance, int64_t count);
+    /// Returns whether all that it wrote are finite numbers.
+    int32_t (*adam)(const CKAdam *, float *parameter, const float *gradient, float *mean, float *variance, int64_t count);
 } CKKernels;
 
 /// Floats that a thread's Winograd convolutions need, for maps of so many floats a pixel and so many output panels at a time.

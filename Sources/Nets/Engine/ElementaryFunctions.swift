@@ -9,6 +9,7 @@ enum Elementary {
     /// `exponential` of Metrics, which blends use, is another function: of 6 numbers in 100 its last bit differs. Either decides bits
     /// of results, losses and probabilities here and blended tables there, so neither can take the other's place.
     static func exp(_ x: Double) -> Double {
+        guard !x.isNaN else { return x }
         let bounded = min(max(x, -700), 700)
         let n = (bounded * 1.4426950408889634).rounded()
         let r = (bounded - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10

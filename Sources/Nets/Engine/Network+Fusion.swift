@@ -105,7 +105,9 @@ extension Network {
         let momentum = Double(norm.momentum)
         for c in 0..<shape.stride {
             let mean = sums[c] / count
-            let variance = max(0, sums[shape.stride + c] / count - mean * mean)
+            let difference = sums[shape.stride + c] / count - mean * mean
+            // Swift's max would make 0 of what is no number.
+            let variance = difference < 0 ? 0 : difference
             set(layers[index].normalisation, c, norm, mean: mean, variance: variance)
             // The unbiased variance, as in PyTorch.
             let unbiased = variance * (count / max(1, count - 1))

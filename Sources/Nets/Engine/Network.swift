@@ -1,3 +1,4 @@
+import Basics
 import CKernels
 
 /// A graph with memory, ready to run: forward, and backward when it was made for training.
@@ -84,6 +85,24 @@ final class Network {
         return 4
             * (schedule.count + kept + capacity * imageStride(graph) + (training ? graph.parameters.count : 0)
                 + scratch.total(workers: workers))
+    }
+
+    /// Refuses a batch that the machine has no memory for, before anything is allocated.
+    ///
+    /// - Parameter planned: the bytes that a batch of this many images takes.
+    /// - Throws: ``NetsError/memory(_:)`` with the largest batch that fits.
+    static func checkMemory(batch: Int, planned: (_ batch: Int) -> Int) throws(NetsError) {
+        let (needed, available) = (planned(batch), Machine.availableMemoryBytes)
+        guard needed > available else { return }
+        var (fits, tooMany) = (0, batch)
+        while tooMany - fits > 1 {
+            let middle = (fits + tooMany) / 2
+            if planned(middle) > available { tooMany = middle } else { fits = middle }
+        }
+        throw .memory(
+            "a batch of \(batch) takes \(Numbers.bytes(needed)) of memory and \(Numbers.bytes(available)) are free: "
+                + (fits > 0
+                    ? "at most \(fits) images fit, give a smaller batch." : "not one image fits, give a smaller size."))
     }
 
     /// The first layer's geometry; every backbone starts with a convolution of the image.

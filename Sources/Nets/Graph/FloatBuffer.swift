@@ -25,6 +25,14 @@ final class FloatBuffer {
 
     deinit { base.deallocate() }
 
+    /// Whether all are finite numbers.
+    var isFinite: Bool {
+        // 0 for finite numbers only, and without a branch in the loop.
+        var sum: Float = 0
+        for index in 0..<count { sum += base[index] * 0 }
+        return sum == 0
+    }
+
     func zero() { base.update(repeating: 0, count: count) }
 }
 

@@ -49,6 +49,11 @@ public final class Predictor {
     ) throws(NetsError) {
         self.settings = settings
         let graph = settings.backbone.graph(size: settings.imageSize, training: false)
+        try Network.checkMemory(batch: settings.batchSize) { batch in
+            Network.plannedBytes(graph: graph, capacity: batch, training: false, workers: pool.threads)
+                + BatchInput.plannedBytes(graph: graph, capacity: batch, workers: pool.threads)
+                + 4 * graph.parameters.count
+        }
         let weights = Weights(graph: graph)
         try weights.load(settings.backbone.ownNames(of: tensors))
         network = try Network(
@@ -64,7 +69,7 @@ public final class Predictor {
     /// Probabilities of slices, `ids.count` x 6 in the order any, epidural, subdural, subarachnoid, intraventricular,
     /// intraparenchymal: the mean of the draws' sigmoids, in double.
     ///
-    /// - Throws: what the source throws.
+    /// - Throws: what the source throws; ``NetsError/diverged(_:)`` if an output is no finite number.
     public func predict(_ ids: [String], source: @escaping SliceSource) throws -> [Double] {
         var result: [Double] = []
         result.reserveCapacity(ids.count * Backbone.outputs)
@@ -88,6 +93,9 @@ public final class Predictor {
             if batch.rounds.lowerBound == 0 { sums = [Double](repeating: 0, count: batch.ids.count * Backbone.outputs) }
             for (place, logit) in network.logits().enumerated() {
                 let slice = place / Backbone.outputs / batch.rounds.count
+                guard logit.isFinite else {
+                    throw NetsError.diverged("the network's output for the slice \(batch.ids[slice]) is \(logit)")
+                }
                 sums[slice * Backbone.outputs + place % Backbone.outputs] += Elementary.sigmoid(Double(logit))
             }
             if batch.rounds.upperBound == settings.draws { try body(sums.map { $0 / Double(settings.draws) }) }

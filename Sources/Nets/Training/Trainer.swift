@@ -37,6 +37,11 @@ public final class Trainer {
         arithmetic: Arithmetic = .exact, instructionSet: InstructionSet
     ) throws(NetsError) {
         precondition(samples.count >= settings.batchSize, "fewer slices than a batch")
+        try Network.checkMemory(batch: settings.batchSize) { batch in
+            var smaller = settings
+            smaller.batchSize = batch
+            return smaller.plannedBytes(threads: pool.threads)
+        }
         self.settings = settings
         self.samples = samples
         self.source = source
@@ -67,7 +72,8 @@ public final class Trainer {
 
     /// Makes one optimisation step and returns its loss; meanwhile the next step's slices are read.
     ///
-    /// - Throws: what the source throws for a slice of this step; nothing has changed then.
+    /// - Throws: what the source throws for a slice of this step; nothing has changed then. ``NetsError/diverged(_:)`` at the first
+    ///   loss, gradient, statistic or weight that is no finite number; the training's state is of no use then.
     public func step() throws -> Double {
         let epoch = stepsDone / stepsPerEpoch
         let batch = batch(of: stepsDone)
@@ -78,11 +84,39 @@ public final class Trainer {
         let result = loss(
             logits: network.logits(), targets: batch.flatMap(\.targets),
             grains: (0..<network.grainCount).map(network.grain))
+        guard result.loss.isFinite else {
+            throw NetsError.diverged("the loss of step \(stepsDone + 1) is \(result.loss)")
+        }
         network.backward(logitsGradient: result.gradient)
-        let update = { [self] in adam.update(network, learningRate: settings.learningRate(epoch: epoch)) }
+        var isFinite = true
+        let update = { [self] in isFinite = adam.update(network, learningRate: settings.learningRate(epoch: epoch)) }
         if let profile = network.profile { profile.time(update: update) } else { update() }
         stepsDone += 1
+        guard isFinite, network.weights.statistics.isFinite else { throw NetsError.diverged(firstProblem()) }
         return result.loss
+    }
+
+    /// What went wrong in the last step: the first array with numbers that are none, in the order in which a step makes them.
+    private func firstProblem() -> String {
+        let weights = network.weights
+        let arrays = [
+            (weights.statisticsTable, weights.statistics, ""),
+            (weights.parameterTable, network.gradients, "the gradient of "),
+            (weights.parameterTable, adam.mean, "Adam's mean of "),
+            (weights.parameterTable, adam.variance, "Adam's variance of "),
+            (weights.parameterTable, weights.parameters, ""),
+        ]
+        for (table, buffer, what) in arrays {
+            for entry in table.entries {
+                let values = table.values(of: entry, in: buffer)
+                let count = values.count { !$0.isFinite }
+                if count > 0 {
+                    return
+                        "in step \(stepsDone) \(what)\(entry.name) has \(count) of \(values.count) values that are no finite number"
+                }
+            }
+        }
+        return "step \(stepsDone) gave a value that is no finite number"
     }
 
     /// What the step after this one will ask for, in the next epoch perhaps.
