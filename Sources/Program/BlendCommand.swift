@@ -51,6 +51,8 @@ struct BlendCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The file to write; - for standard output.", valueName: "csv"), completion: .file())
     var out: String?
 
+    @OptionGroup var output: OutputOptions
+
     @Flag(help: "Print what was done as JSON for machines.")
     var json = false
 
@@ -71,6 +73,9 @@ struct BlendCommand: ParsableCommand {
         if let list = tables.first(where: { Self.files($0).contains("") }) {
             throw ValidationError("'\(list)': a list of files with commas, one of which has no name.")
         }
+        if let clip, !(0..<0.5).contains(clip) {
+            throw ValidationError("--clip: expected a number from 0 to below 0.5, found \(clip).")
+        }
         if fit {
             guard files.truth != nil else { throw ValidationError("--fit needs --truth, the labels.") }
             guard weights == nil, mean == .arithmetic else {
@@ -90,14 +95,15 @@ struct BlendCommand: ParsableCommand {
     func run() throws {
         let parts = tables.map(Self.files)
         try InputBytes.checkAtMostOneStandardInput(parts.flatMap { $0 } + files.all)
-        if fit { return try runFit(parts) }
+        let out = try out.map { try output.destination($0, .table, inputs: parts.flatMap { $0 } + files.all) }
+        if fit { return try runFit(parts, out) }
         let weights = try parsedWeights()
         var blender = Blender(mean)
         for (part, weight) in zip(parts, weights) {
             let table = try Self.average(part, order: blender.order)
             try blender.add(table, weight: weight, name: Self.name(part))
         }
-        let report = try write(blender.result(clip: clip), weights: weights)
+        let report = try write(blender.result(clip: clip), weights: weights, to: out)
         guard let report else { return }
         if json { return Console.result(try JSON.encode(report)) }
         Console.result(
@@ -106,18 +112,15 @@ struct BlendCommand: ParsableCommand {
     }
 
     /// Writes the result; nil if it went to standard output, where a report would not belong.
-    private func write(_ blended: PredictionTable, weights: [Double]) throws -> Report? {
+    private func write(_ blended: PredictionTable, weights: [Double], to out: Destination?) throws -> Report? {
         guard let out else { return nil }
         let (csv, contentHash) = blended.rendered()
-        guard out != "-" else {
-            try FileHandle.standardOutput.write(contentsOf: Data(csv))
-            return nil
-        }
-        try AtomicFile.write(csv, to: out)
-        return Report(out: out, slices: blended.sliceIDs.count, weights: weights, contentHash: contentHash)
+        try out.write(csv)
+        guard !out.isStandardOutput else { return nil }
+        return Report(out: out.path, slices: blended.sliceIDs.count, weights: weights, contentHash: contentHash)
     }
 
-    private func runFit(_ parts: [[String]]) throws {
+    private func runFit(_ parts: [[String]], _ out: Destination?) throws {
         try checkBlend(weights: equalWeights(parts.count), clip: clip, tables: parts.count)
         guard let labels = try files.labels() else { return }
         var averages: [PredictionTable] = []
@@ -147,7 +150,7 @@ struct BlendCommand: ParsableCommand {
         for (table, (weight, name)) in zip(averages, zip(found.fitted, names)) {
             try blender.add(table, weight: weight, name: name)
         }
-        _ = try write(blender.result(clip: clip), weights: found.fitted)
+        _ = try write(blender.result(clip: clip), weights: found.fitted, to: out)
     }
 
     /// The patient of each slice; refuses folds that share one, for then no fold is honest about the others. Without a column

@@ -72,12 +72,15 @@ struct CatalogCommand: ParsableCommand {
         var work: String
         @Option(help: "Which split: train (with folds) or test.")
         var split: Split
-        @Option(help: ArgumentHelp("The CSV file to write.", valueName: "csv"), completion: .file())
+        @Option(
+            help: ArgumentHelp("The CSV file to write; - for standard output.", valueName: "csv"), completion: .file())
         var out: String
+        @OptionGroup var output: OutputOptions
 
         func run() throws {
             let catalog = SliceCatalog(path: work + "/catalog.sqlite")
-            try AtomicFile.write(to: out) { append in try catalog.writeCSV(of: split, append) }
+            let out = try output.destination(out, .table, inputs: [catalog.path])
+            try out.write { append in try catalog.writeCSV(of: split, append) }
         }
     }
 }

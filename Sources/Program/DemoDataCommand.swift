@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
 import Foundation
+import Inputs
 import Repro
 
 struct DemoDataCommand: ParsableCommand {
@@ -18,7 +19,8 @@ struct DemoDataCommand: ParsableCommand {
     var out: String
     @Option(
         help:
-            "Patients in the training set, at least \(DemoSettings.fewestPatients); the test set has a fifth on top.")
+            "Patients in the training set, \(DemoSettings.fewestPatients) to \(DemoSettings.mostPatients); the test set has a fifth on top."
+    )
     var patients = DemoSettings().patients
     @Option(help: "Pixels on the longer side of most slices, at least \(DemoSettings.smallestSize).")
     var size = DemoSettings().size
@@ -26,12 +28,16 @@ struct DemoDataCommand: ParsableCommand {
     var seed = DemoSettings().seed
     @Option(help: "Threads that draw; changes nothing but the time.")
     var threads = Machine.availableProcessors
+    @Flag(help: "Replace an archive of the same name that is no demo data.")
+    var force = false
     @Flag(help: "Print the report as JSON.")
     var json = false
 
     func validate() throws {
-        guard patients >= DemoSettings.fewestPatients else {
-            throw ValidationError("--patients must be at least \(DemoSettings.fewestPatients).")
+        guard (DemoSettings.fewestPatients...DemoSettings.mostPatients).contains(patients) else {
+            throw ValidationError(
+                "--patients: expected \(DemoSettings.fewestPatients) to \(DemoSettings.mostPatients), found \(patients)."
+            )
         }
         guard (DemoSettings.smallestSize...2048).contains(size) else {
             throw ValidationError("--size must be between \(DemoSettings.smallestSize) and 2048.")
@@ -41,6 +47,13 @@ struct DemoDataCommand: ParsableCommand {
 
     func run() throws {
         let settings = DemoSettings(patients: patients, size: size, seed: seed, threads: threads)
+        let archive = "\(out)/\(DemoCompetition.archiveName)"
+        guard force || !FileManager.default.fileExists(atPath: archive) || ArchiveWriter.isItsOwn(archive) else {
+            throw Failure(
+                .badUsage,
+                "\(archive): is there already and no demo data; it may be the competition's own archive. Give another --out, or --force to replace it."
+            )
+        }
         let progress = ProgressMeter.standard(quiet: false)
         let report = try DemoCompetition(settings: settings)
             .write(to: out, progress: progress.reporting("demo-data", unit: "slices"))

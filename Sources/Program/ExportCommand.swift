@@ -27,6 +27,8 @@ struct ExportCommand: ParsableCommand {
         completion: .file())
     var out: String
 
+    @OptionGroup var output: OutputOptions
+
     @Flag(help: "Print JSON for machines.")
     var json = false
 
@@ -47,11 +49,12 @@ struct ExportCommand: ParsableCommand {
     }
 
     func run() throws {
+        let out = try output.destination(out, .weights, inputs: [weights])
         let file = try WeightsFile.read(weights)
         let steps = file.metadata["steps"].flatMap { Int64($0) } ?? 0
         let stateDict = try file.naming { try backbone.stateDict(of: file.tensors, batches: steps) }
         var bytes = 0
-        try AtomicFile.write(to: out) { append in
+        try out.write { append in
             func sink(_ piece: UnsafeRawBufferPointer) throws {
                 bytes += piece.count
                 try append(piece)
@@ -62,11 +65,11 @@ struct ExportCommand: ParsableCommand {
         // The counters of batches have no say in what the network computes, and trainings do not keep them.
         let parameters = stateDict.filter { if case .float32 = $0.values { true } else { false } }
         let result = Result(
-            out: out, backbone: backbone, tensors: stateDict.count, bytes: bytes,
+            out: out.path, backbone: backbone, tensors: stateDict.count, bytes: bytes,
             parametersHash: Engine.parametersHash(of: parameters))
         if json { return Console.result(try JSON.encode(result)) }
         Console.result(
-            "\(out): \(backbone.rawValue), \(result.tensors) tensors, \(Numbers.bytes(bytes))\nparameters \(result.parametersHash)"
+            "\(out.path): \(backbone.rawValue), \(result.tensors) tensors, \(Numbers.bytes(bytes))\nparameters \(result.parametersHash)"
         )
     }
 

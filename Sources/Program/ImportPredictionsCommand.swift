@@ -20,8 +20,10 @@ struct ImportPredictionsCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("The pickle.", valueName: "file"), completion: .file())
     var pickle: String
 
-    @Option(help: ArgumentHelp("Where the table goes.", valueName: "csv"), completion: .file())
+    @Option(help: ArgumentHelp("Where the table goes; - for standard output.", valueName: "csv"), completion: .file())
     var out: String
+
+    @OptionGroup var output: OutputOptions
 
     @Flag(help: "Print JSON for machines.")
     var json = false
@@ -34,6 +36,7 @@ struct ImportPredictionsCommand: ParsableCommand {
     }
 
     func run() throws {
+        let out = try output.destination(out, .table, inputs: [pickle])
         let predictions: TestTimePredictions
         do {
             predictions = try TestTimePredictions(parsing: InputBytes.read(pickle))
@@ -48,12 +51,13 @@ struct ImportPredictionsCommand: ParsableCommand {
         }
         let table = PredictionTable(
             sliceIDs: predictions.sliceIDs, values: NetworkOrder.fileOrder(predictions.outputs))
-        try AtomicFile.write(table.csv(), to: out)
+        try out.write(table.csv())
+        if out.isStandardOutput { return }
         let result = Result(
-            out: out, slices: table.sliceIDs.count, draws: predictions.draws, contentHash: table.contentHash())
+            out: out.path, slices: table.sliceIDs.count, draws: predictions.draws, contentHash: table.contentHash())
         if json { return Console.result(try JSON.encode(result)) }
         Console.result(
-            "\(out): \(Numbers.count(result.slices)) slices, mean of \(result.draws) draws\ncontent \(result.contentHash)"
+            "\(out.path): \(Numbers.count(result.slices)) slices, mean of \(result.draws) draws\ncontent \(result.contentHash)"
         )
     }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Dispatch
 import Foundation
 import Repro
@@ -15,7 +16,7 @@ package enum Interruption {
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global(qos: .userInitiated))
             source.setEventHandler {
                 if let temporary { unlink(temporary) }
-                FileHandle.standardError.write(Data("\nrepro: interrupted. \(message)\n".utf8))
+                Console.log("\nrepro: interrupted. \(message)")
                 _exit(128 + number)
             }
             source.resume()

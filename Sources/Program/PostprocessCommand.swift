@@ -51,6 +51,8 @@ struct PostprocessCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The file to write; - for standard output.", valueName: "csv"), completion: .file())
     var out: String?
 
+    @OptionGroup var output: OutputOptions
+
     @Flag(help: "Print JSON for machines.")
     var json = false
 
@@ -75,7 +77,9 @@ struct PostprocessCommand: ParsableCommand {
         guard resampling.bootstrap == nil || files.patientFile != nil else {
             throw ValidationError("--bootstrap needs --patients, or --folds with a column PatientID.")
         }
-        if let clip, !(0..<0.5).contains(clip) { throw ValidationError("--clip: from 0 to below 0.5.") }
+        if let clip, !(0..<0.5).contains(clip) {
+            throw ValidationError("--clip: expected a number from 0 to below 0.5, found \(clip).")
+        }
         do {
             guard try !steps().isEmpty else { throw ValidationError("No step is asked for.") }
         } catch let failure as Failure {
@@ -85,6 +89,7 @@ struct PostprocessCommand: ParsableCommand {
 
     func run() throws {
         try InputBytes.checkAtMostOneStandardInput([predictions] + files.all + [order].compactMap { $0 })
+        let out = try out.map { try output.destination($0, .table, inputs: [predictions, order] + files.all) }
         let name = InputBytes.name(predictions)
         let labels = try files.labels()
         let table = try PredictionTable(parsing: InputBytes.read(predictions), name: name, order: labels?.slices)
@@ -97,10 +102,7 @@ struct PostprocessCommand: ParsableCommand {
             let lines = try lines(stages, labels)
             Console.result(json ? try JSON.encode(lines) : Self.text(lines))
         }
-        guard let out else { return }
-        let csv = stages[stages.count - 1].table.csv()
-        if out == "-" { return try FileHandle.standardOutput.write(contentsOf: Data(csv)) }
-        try AtomicFile.write(csv, to: out)
+        try out?.write(stages[stages.count - 1].table.csv())
     }
 
     private func steps() throws -> [(name: String, rule: PostProcessing)] {

@@ -28,8 +28,9 @@ struct EngineOptions: ParsableArguments {
 /// Options that every command that works in a work directory has.
 struct WorkOptions: ParsableArguments {
     @Option(
-        help: "A built-in recipe's name (`repro recipes` lists them) or the path of a .yaml file.", completion: .recipe)
-    var recipe = "demo"
+        help: "A built-in recipe's name (`repro recipes` lists them) or the path of a .yaml file. Default: demo.",
+        completion: .recipe)
+    var recipe: String?
 
     @Option(
         help: ArgumentHelp(
@@ -50,8 +51,14 @@ struct WorkOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Minutes between checkpoints inside an epoch.", valueName: "minutes"))
     var checkpointMinutes = 10.0
 
+    @Flag(help: "Make stages again whose settings have changed, without asking; their results are lost.")
+    var remake = false
+
     @Flag(help: "No progress on stderr.")
     var quiet = false
+
+    /// The recipe that was named, or the default.
+    var recipeName: String { recipe ?? "demo" }
 
     func validate() throws {
         guard checkpointMinutes >= 0 else { throw ValidationError("--checkpoint-minutes: expected 0 or more.") }
@@ -66,17 +73,26 @@ struct OpenRun {
     private let interruption: [any DispatchSourceSignal]
 
     init(_ work: WorkOptions, _ engine: EngineOptions) throws {
-        recipe = try RecipeLibrary.recipe(work.recipe)
+        recipe = try RecipeLibrary.recipe(work.recipeName)
         let path = work.work ?? "work/\(recipe.name)"
         let folder = try WorkFolder.open(path)
         lock = try WorkLock(folder: path)
+        try folder.checkBelongs(to: recipe)
         folder.removeTemporaryFiles()
         interruption = Interruption.explain("Run the same command again to go on from here.")
         reproduction = Reproduction(
             folder: folder, recipe: recipe,
             options: .init(
                 archive: work.archive, pretrained: work.pretrained, arithmetic: engine.math, threads: engine.threads,
-                checkpointInterval: work.checkpointMinutes * 60),
+                checkpointInterval: work.checkpointMinutes * 60,
+                mayRemake: { [remake = work.remake] in remake || Self.confirms($0) }),
             progress: .standard(quiet: work.quiet))
+    }
+
+    /// Asks the person at the terminal; where there is none, the answer is no.
+    private static func confirms(_ loss: String) -> Bool {
+        guard isatty(STDIN_FILENO) == 1, Console.errorIsTerminal else { return false }
+        Console.show("\(loss)\nMake them again, and lose what is there? [y/N] ")
+        return ["y", "yes"].contains(readLine()?.lowercased())
     }
 }

@@ -29,8 +29,9 @@ struct ShowCommand: ParsableCommand {
     var size = 256
     @Flag(help: "Undo the wrap-around of 12-bit slices. Default: as the catalog was made; for files, not.")
     var repairWrap = false
-    @Option(help: ArgumentHelp("The picture to write.", valueName: "png"), completion: .file())
+    @Option(help: ArgumentHelp("The picture to write; - for standard output.", valueName: "png"), completion: .file())
     var out: String
+    @OptionGroup var output: OutputOptions
     @Flag(help: "Print what was drawn as JSON.")
     var json = false
 
@@ -59,15 +60,17 @@ struct ShowCommand: ParsableCommand {
 
     func run() throws {
         let catalog = work.map { SliceCatalog(path: $0 + "/catalog.sqlite") }
+        let out = try output.destination(out, .picture, inputs: slices + [catalog?.path])
         let pictures = try study.map { try picturesOfStudy($0, catalog) } ?? slices.map { try picture($0, catalog) }
         let sheet = SlicePicture.sheet(pictures, size: size)
-        try AtomicFile.write(try sheet.png(), to: out)
+        try out.write(try sheet.png())
+        if out.isStandardOutput { return }
         let drawn = Drawn(
-            picture: out, width: sheet.width, height: sheet.height, captions: pictures.map(\.caption))
+            picture: out.path, width: sheet.width, height: sheet.height, captions: pictures.map(\.caption))
         Console.result(
             json
                 ? try JSON.encode(drawn)
-                : drawn.captions.joined(separator: "\n") + "\n\(out): \(drawn.width) x \(drawn.height) pixels")
+                : drawn.captions.joined(separator: "\n") + "\n\(out.path): \(drawn.width) x \(drawn.height) pixels")
     }
 
     private func picturesOfStudy(_ study: String, _ catalog: SliceCatalog?) throws -> [SlicePicture] {

@@ -29,6 +29,10 @@ struct DirectPredictionTests {
     }
 
     private func predict(_ input: String, _ more: String..., size: String? = "32") throws -> ProgramRun {
+        try predict(input, more, size: size)
+    }
+
+    private func predict(_ input: String, _ more: [String], size: String? = "32") throws -> ProgramRun {
         let size = size.map { ["--size", $0] } ?? []
         return try ProgramRun(
             ["predict", "--weights", files["w.pt"], "--backbone", "efficientnet-b3", "--input", files[input]]
@@ -135,11 +139,78 @@ struct DirectPredictionTests {
         #expect(try table().values == NetworkOrder.fileOrder(expected))
         // With augmentation they differ, and 2 draws are the recipe's own number.
         let plain = try table().values
-        #expect(try predict("s").status == 0)
+        #expect(try predict("s", "--recipe", "demo").status == 0)
         let augmented = try table().values
         #expect(augmented != plain)
-        #expect(try predict("s", "--tta", "2").status == 0)
+        #expect(try predict("s", "--recipe", "demo", "--tta", "2").status == 0)
         #expect(try table().values == augmented)
+    }
+
+    private struct Report: Decodable {
+        struct Settings: Decodable {
+            let size: Int
+            let windows: [Window]
+            let draws: Int
+            let seed: UInt64
+        }
+        let settings: Settings
+    }
+
+    @Test(
+        "without a recipe nothing comes from one: what the weights do not say is asked for, what they say is taken, and differences are said"
+    )
+    func nothingUnnamed() throws {
+        try InputFixtures.write(try Self.slice(1).encoded(), to: files["s/1.dcm"])
+        for (missing, option) in [(["--size", "32"], "--tta"), (["--no-augment"], "--size")] {
+            let run = try predict("s", missing, size: nil)
+            #expect(run.status == 64 && run.errors.contains(option), "\(run.errors)")
+        }
+        func report(_ more: String..., size: String? = "32") throws -> (Report.Settings, errors: String) {
+            let run = try predict("s", more + ["--json"], size: size)
+            #expect(run.status == 0, "\(run.errors)")
+            return (try JSONDecoder().decode(Report.self, from: Data(run.output.utf8)).settings, run.errors)
+        }
+        let plain = try report("--no-augment").0
+        #expect(plain.size == 32 && plain.draws == 1 && plain.windows == Window.original)
+        let other = try report("--tta", "3", "--windows", "40:80,60:100,30.5:300").0
+        #expect(other.draws == 3)
+        #expect(
+            other.windows == [
+                .init(center: 40, width: 80), .init(center: 60, width: 100), .init(center: 30.5, width: 300),
+            ])
+        for windows in ["40:80", "40:80,1:2,x:3", "40:80,1:2,3:1", "40:80,,1:2", "nan:80,1:2,3:4", "1e30:80,1:2,3:4"] {
+            #expect(try predict("s", ["--no-augment", "--windows", windows]).status == 64, "\(windows)")
+        }
+
+        var weights = try SafeTensors(metadata: [:], tensors: WeightsFile.read(files["w.pt"]).tensors)
+        let training = TrainingSettings(
+            backbone: .efficientNetB3, imageSize: 48, batchSize: 4, learningRate: 1, seed: 7,
+            windows: [Window](repeating: .init(center: 1, width: 20), count: 3))
+        weights.metadata["settings"] = String(decoding: try JSONEncoder().encode(training), as: UTF8.self)
+        try InputFixtures.write(weights.encoded(), to: files["w.pt"])
+        try FileManager.default.moveItem(atPath: files["w.pt"], toPath: files["w.safetensors"])
+        func trained(_ more: String...) throws -> (Report.Settings, errors: String) {
+            let run = try ProgramRun(
+                [
+                    "predict", "--weights", files["w.safetensors"], "--backbone", "efficientnet-b3", "--input",
+                    files["s"],
+                ]
+                    + ["--out", files["p.csv"], "--threads", "1", "--quiet", "--json"] + more)
+            #expect(run.status == 0, "\(run.errors)")
+            return (try JSONDecoder().decode(Report.self, from: Data(run.output.utf8)).settings, run.errors)
+        }
+        let (said, quiet) = try trained("--tta", "2")
+        #expect(said.size == 48 && said.seed == 7 && said.windows == training.windows && quiet.isEmpty)
+        let (asked, noted) = try trained("--no-augment", "--size", "64", "--windows", "40:80,80:200,40:380")
+        #expect(asked.size == 64 && asked.windows == Window.original)
+        #expect(noted.contains("size 64, trained with 48") && noted.contains("trained with 1:20,1:20,1:20"), "\(noted)")
+    }
+
+    @Test("a batch that does not fit the memory is refused with what fits")
+    func memory() throws {
+        try InputFixtures.write(try Self.slice(1).encoded(), to: files["s/1.dcm"])
+        let run = try predict("s", "--no-augment", "--batch", "4096", size: "2048")
+        #expect(run.status == 64 && run.errors.contains("at most"), "\(run.errors)")
     }
 
     @Test("a slice outside the head, or without patient and position, is predicted too")
@@ -172,15 +243,15 @@ struct DirectPredictionTests {
     func failures() throws {
         try InputFixtures.write(try Self.slice(1).encoded(), to: files["twice/a/1.dcm"])
         try InputFixtures.write(try Self.slice(2).encoded(), to: files["twice/b/1.dcm"])
-        let twice = try predict("twice")
+        let twice = try predict("twice", "--no-augment")
         #expect(twice.status == 65 && twice.errors.contains("a/1.dcm") && twice.errors.contains("b/1.dcm"))
         try InputFixtures.write("text", to: files["empty/readme.txt"])
-        #expect(try predict("empty").status == 66)
-        #expect(try predict("none").status == 66)
+        #expect(try predict("empty", "--no-augment").status == 66)
+        #expect(try predict("none", "--no-augment").status == 66)
         try InputFixtures.write("text", to: files["bad/1.dcm"])
-        #expect(try predict("bad").status == 65)
-        #expect(try predict("w.pt").status == 66)
-        #expect(try predict("bad/1.dcm").status == 65)
+        #expect(try predict("bad", "--no-augment").status == 65)
+        #expect(try predict("w.pt", "--no-augment").status == 66)
+        #expect(try predict("bad/1.dcm", "--no-augment").status == 65)
         #expect(try predict("twice", size: nil).status == 64)
         let fold = try ProgramRun(
             "predict", "--fold", "0", "--backbone", "resnet34", "--input", files["twice"], "--size", "32", "--out",
@@ -199,7 +270,7 @@ struct DirectPredictionTests {
         process.executableURL = Bundle.main.bundleURL.appendingPathComponent("repro")
         process.arguments = [
             "predict", "--weights", files["w.pt"], "--backbone", "efficientnet-b3", "--input", files["s"], "--size",
-            "1024",
+            "1024", "--no-augment",
             "--out", files["p.csv"], "--threads", "1", "--quiet",
         ]
         process.standardError = FileHandle.nullDevice

@@ -185,7 +185,6 @@ import Testing
             ["train", "--backbone", "resnet50", "--fold", "0"],
             ["train", "--backbone", "resnet34", "--fold", "5", "--work", files["usage"]],
             ["predict", "--backbone", "resnet34", "--out", "x.csv"],
-            ["predict", "--backbone", "resnet34", "--out", "x.csv", "--weights", "w.pt", "--input", "rsna.zip"],
             ["bench", "--size", "16"],
         ] { #expect(try ProgramRun(arguments).status == 64, "\(arguments)") }
     }

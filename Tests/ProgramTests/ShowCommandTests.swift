@@ -70,7 +70,7 @@ struct ShowCommandTests {
             #expect(try ProgramRun("show", "ID_none", "--work", folder, "--out", out).status == 66)
             #expect(try ProgramRun("show", "--study", "none", "--work", folder, "--out", out).status == 66)
             #expect(try ProgramRun("show", "--out", out).status == 64)
-            #expect(try ProgramRun("show", folder + "/a.png", "--out", out).status == 65)
+            #expect(try ProgramRun("show", out, "--out", folder + "/b.png").status == 65)
         }
     }
 }

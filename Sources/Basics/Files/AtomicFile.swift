@@ -2,7 +2,8 @@ import Foundation
 
 /// Writes a file so that it is either whole or absent: to a temporary name beside it, fsync, rename.
 ///
-/// A pipe or a device is no file to be replaced, and is written to.
+/// A link is followed, and the file that it leads to replaced. A pipe or a device is no file to be replaced, and is written to.
+/// What may not be written to is not replaced either, though the folder would allow it.
 package enum AtomicFile {
     /// Replaces the file at `path` with what `body` writes; on any error the old file, if there was one, is untouched.
     ///
@@ -12,10 +13,12 @@ package enum AtomicFile {
     )
         throws
     {
-        guard isReplaced(path) else { return try writeThrough(to: path, body) }
-        let temporary = temporaryPath(of: path)
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw systemFailure("create", temporary) }
+        if let descriptor = openDescriptor(path) { return try body { try writeAll($0, to: descriptor, naming: path) } }
+        let target = try followingLinks(path)
+        guard try isReplaced(target) else { return try writeThrough(to: target, body) }
+        let temporary = temporaryPath(of: target)
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw systemFailure("create", path) }
         do {
             defer { close(descriptor) }
             try body { try writeAll($0, to: descriptor, naming: path) }
@@ -24,18 +27,62 @@ package enum AtomicFile {
             unlink(temporary)
             throw error
         }
-        guard rename(temporary, path) == 0 else {
+        guard rename(temporary, target) == 0 else {
             let error = systemFailure("rename", path)
             unlink(temporary)
             throw error
         }
-        syncDirectory(of: path)
+        syncDirectory(of: target)
     }
 
-    /// Whether what has the name, if anything, is a file to be replaced; a pipe or a device (`/dev/stdout`) is written to as it is.
-    private static func isReplaced(_ path: String) -> Bool {
+    /// Says now what ``write(to:_:)`` would say of the path later.
+    ///
+    /// - Throws: ``Failure`` with status `inputOutput` for a folder, a read-only file, or a folder that is not there or read-only.
+    package static func check(_ path: String) throws {
+        guard openDescriptor(path) == nil else { return }
+        let target = try followingLinks(path)
+        guard try isReplaced(target), access(folderName(target), W_OK) != 0 else { return }
+        throw systemFailure("create", path)
+    }
+
+    /// The descriptor that a name stands for, such as `/dev/stdout`: it is written to where it stands, in a file too.
+    private static func openDescriptor(_ path: String) -> Int32? {
+        switch path {
+        case "/dev/stdout": return STDOUT_FILENO
+        case "/dev/stderr": return STDERR_FILENO
+        default:
+            for folder in ["/dev/fd/", "/proc/self/fd/"] where path.hasPrefix(folder) {
+                return Int32(path.dropFirst(folder.count))
+            }
+            return nil
+        }
+    }
+
+    /// What the links at a path's end lead to; it need not be there.
+    package static func followingLinks(_ path: String) throws -> String {
+        var path = path
+        // As many as Linux follows.
+        for _ in 0..<40 {
+            guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path) else { return path }
+            path = target.hasPrefix("/") ? target : folderName(path) + "/" + target
+        }
+        throw Failure(.inputOutput, "\(path): a link that leads to itself.")
+    }
+
+    /// Whether what has the name, if anything, is a file to be replaced; a pipe or a device is written to as it is.
+    private static func isReplaced(_ path: String) throws -> Bool {
         var status = stat()
-        return stat(path, &status) != 0 || [S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT)
+        guard stat(path, &status) == 0 else { return true }
+        switch status.st_mode & S_IFMT {
+        case S_IFREG:
+            // Root may write to anything; a file without the permission is protected all the same.
+            guard status.st_mode & 0o222 != 0, access(path, W_OK) == 0 else {
+                throw Failure(.inputOutput, "\(path): is read-only. Make it writable, or give another name.")
+            }
+            return true
+        case S_IFDIR: throw Failure(.inputOutput, "\(path): is a folder; expected the name of a file.")
+        default: return false
+        }
     }
 
     private static func writeThrough(
@@ -47,8 +94,12 @@ package enum AtomicFile {
         try body { try writeAll($0, to: descriptor, naming: path) }
     }
 
-    /// Where a file is written before it gets its name.
-    package static func temporaryPath(of path: String) -> String { "\(path).\(getpid()).tmp" }
+    /// Where a file is written before it gets its name: beside it, and no longer than a name may be (255 bytes).
+    package static func temporaryPath(of path: String) -> String {
+        var start = fileName(path)[...]
+        while start.utf8.count > 200 { start.removeLast() }
+        return "\(folderName(path))/\(start).\(getpid()).tmp"
+    }
 
     package static func write(_ bytes: some ContiguousBytes, to path: String) throws {
         try write(to: path) { append in try bytes.withUnsafeBytes(append) }
@@ -58,8 +109,7 @@ package enum AtomicFile {
 
     /// Makes the rename itself durable; a file system that cannot sync a directory is no error.
     private static func syncDirectory(of path: String) {
-        let folder = (path as NSString).deletingLastPathComponent
-        let descriptor = open(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let descriptor = open(folderName(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { return }
         fsync(descriptor)
         close(descriptor)

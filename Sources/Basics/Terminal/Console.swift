@@ -2,9 +2,36 @@ import Foundation
 
 /// The two streams of the program: results go to stdout, everything else to stderr.
 package enum Console {
-    package static func result(_ text: String) { FileHandle.standardOutput.write(Data("\(text)\n".utf8)) }
+    /// Prints a result and ends its line; ends the program with 74 if stdout takes no more (a full disk).
+    package static func result(_ text: String) { write(Array("\(text)\n".utf8)) }
 
-    package static func log(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }
+    /// Writes the bytes of a result, likewise.
+    package static func write(_ bytes: some ContiguousBytes) {
+        do {
+            try bytes.withUnsafeBytes { try writeAll($0, to: STDOUT_FILENO, naming: "standard output") }
+        } catch {
+            log("repro: error: \(error)")
+            exit(ExitStatus.inputOutput.rawValue)
+        }
+    }
+
+    package static func log(_ text: String) { show("\(text)\n") }
+
+    /// Writes text to stderr as it is; what stderr does not take is lost, for there is nowhere to say so.
+    package static func show(_ text: String) {
+        try? Array(text.utf8).withUnsafeBytes { try writeAll($0, to: STDERR_FILENO, naming: "standard error") }
+    }
+
+    /// Makes the three standard streams safe to use; to be called first.
+    ///
+    /// A closed one gets a stand-in that refuses to be read or written, so that no file that is opened later takes its number and
+    /// then the output. A reader of the output that goes away ends the program without a word, as it does other tools.
+    package static func begin() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 {
+            _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+        }
+        signal(SIGPIPE, SIG_DFL)
+    }
 
     /// Whether stderr is a terminal, where a bar can be redrawn in place.
     package static var errorIsTerminal: Bool { isatty(STDERR_FILENO) == 1 }

@@ -24,7 +24,7 @@ package final class ProgressMeter: Sendable {
     ///   - write: receives the text as it is to appear, control characters included.
     package init(
         style: Style, columns: Int = 80, clock: @escaping @Sendable () -> Double = ProgressMeter.uptime,
-        write: @escaping @Sendable (String) -> Void = { FileHandle.standardError.write(Data($0.utf8)) }
+        write: @escaping @Sendable (String) -> Void = { Console.show($0) }
     ) {
         self.style = style
         self.columns = columns

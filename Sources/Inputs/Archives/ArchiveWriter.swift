@@ -28,6 +28,19 @@ package final class ArchiveWriter {
         if isOpen { unlink(temporary) }
     }
 
+    /// Whether a file is an archive that a writer like this one has written: its first member has the time that only we give.
+    package static func isItsOwn(_ path: String) -> Bool {
+        guard let region = try? FileRegion(path: path), let start = try? region.bytes(at: 0, count: 512) else {
+            return false
+        }
+        // The extended timestamp of the member's extra field: 5455, its length, which times follow, the modification time.
+        let time = withUnsafeBytes(of: UInt32(modified).littleEndian) { Array($0) }
+        return start.starts(with: [0x50, 0x4B, 3, 4])
+            && start.indices.dropLast(9).contains { place in
+                start[place] == 0x55 && start[place + 1] == 0x54 && Array(start[(place + 5)..<(place + 9)]) == time
+            }
+    }
+
     package func add(_ name: String, bytes: [UInt8]) throws {
         guard let entry = archive_entry_new() else { throw Failure(.bug, "libarchive gave no entry") }
         defer { archive_entry_free(entry) }

@@ -38,6 +38,13 @@ package struct DemoCompetition {
             throw Failure(.inputOutput, "\(folder): cannot make this folder: \(error.localizedDescription)")
         }
         let plan = DemoPlan(settings)
+        let needed = plan.slices.reduce(0) { $0 + 2 * $1.header.rows * $1.header.columns + 1024 }
+        if let free = Machine.freeBytes(at: folder), free < needed {
+            throw Failure(
+                .inputOutput,
+                "\(folder): the archive takes up to \(Numbers.bytes(needed)), and \(Numbers.bytes(free)) are free there. Free some space, or ask for fewer patients or a smaller size."
+            )
+        }
         let archivePath = folder + "/" + Self.archiveName
         let archive = try ArchiveWriter(path: archivePath)
         var contents: [Manifest.Entry] = []
@@ -127,7 +134,7 @@ extension DemoCompetition {
             }
         }
         for table in [folder.trainLabels, folder.sampleSubmission].compactMap({ $0 }) {
-            entries.append(.init(sha256: try Digest.sha256(file: table), path: (table as NSString).lastPathComponent))
+            entries.append(.init(sha256: try Digest.sha256(file: table), path: fileName(table)))
         }
         return Manifest(entries)
     }

@@ -20,6 +20,8 @@ package struct DemoSettings: Sendable, Equatable {
 
     package static let smallestSize = 32
     package static let fewestPatients = 10
+    /// About as many as the competition has.
+    package static let mostPatients = 20_000
 }
 
 /// One slice to draw.

@@ -50,22 +50,30 @@ package struct Engine {
             name, total: loop.totalSteps * settings.batchSize, unit: "images",
             done: (newest?.steps ?? 0) * settings.batchSize)
         defer { progress.end() }
-        try loop.run(
-            after: newest?.losses ?? LossLog(), checkpoints: &checkpoints, step: trainer.step,
-            snapshot: { Data(trainer.snapshot().encoded()) },
-            report: { log in
-                let done = log.losses.count
-                progress.advance(to: done * settings.batchSize)
-                goesOn()
-                guard done % loop.stepsPerEpoch == 0 else { return }
-                let mean = log.losses.suffix(loop.stepsPerEpoch).reduce(0, +) / Double(loop.stepsPerEpoch)
-                progress.note("\(name): epoch \(done / loop.stepsPerEpoch - 1), mean loss \(Numbers.fixed(mean, 4))")
-            })
+        do {
+            try loop.run(
+                after: newest?.losses ?? LossLog(), checkpoints: &checkpoints, step: trainer.step,
+                snapshot: { Data(trainer.snapshot().encoded()) },
+                report: { log in
+                    let done = log.losses.count
+                    progress.advance(to: done * settings.batchSize)
+                    goesOn()
+                    guard done % loop.stepsPerEpoch == 0 else { return }
+                    let mean = log.losses.suffix(loop.stepsPerEpoch).reduce(0, +) / Double(loop.stepsPerEpoch)
+                    progress.note(
+                        "\(name): epoch \(done / loop.stepsPerEpoch - 1), mean loss \(Numbers.fixed(mean, 4))")
+                })
+        } catch NetsError.diverged(let what) {
+            let kept = checkpoints.newest().map { "; the checkpoint after step \($0.steps) is kept" } ?? ""
+            throw Failure(
+                .badInput,
+                "\(name): the training has diverged: \(what)\(kept). The same recipe would end here again: try a lower learning rate, a larger batch, or other weights to start from."
+            )
+        }
     }
 
-    package func predictor(_ settings: Predictor.Settings, weights path: String) throws -> SlicePredictor {
-        let file = try WeightsFile.read(path)
-        return SlicePredictor(
+    package func predictor(_ settings: Predictor.Settings, weights file: WeightsFile) throws -> SlicePredictor {
+        SlicePredictor(
             predictor: try file.naming {
                 try Predictor(settings: settings, weights: file.tensors, pool: pool, arithmetic: arithmetic)
             })

@@ -28,6 +28,15 @@ package struct WeightsFile {
         }
     }
 
+    /// How the weights were trained, if the file says it, as this program's checkpoints do.
+    package var training: TrainingSettings? {
+        guard let text = metadata["settings"],
+            let found = try? JSONDecoder().decode(TrainingSettings.self, from: Data(text.utf8)),
+            (32...2048).contains(found.imageSize), found.windows.count == 3
+        else { return nil }
+        return found
+    }
+
     /// Does something with the weights; that they do not fit is said with the file's name.
     package func naming<Result>(_ body: () throws -> Result) throws -> Result {
         do { return try body() } catch NetsError.weights(let problem) {

@@ -114,7 +114,7 @@ package struct ModelStages {
                 .init(
                     backbone: backbone.backbone, imageSize: recipe.imageSize, windows: recipe.windows,
                     augmentation: recipe.augmentation, draws: recipe.testTimeDraws, seed: recipe.seed,
-                    batchSize: backbone.folds[fold].batch), weights: folder.path(weights))
+                    batchSize: backbone.folds[fold].batch), weights: WeightsFile.read(folder.path(weights)))
             for (file, slices) in [
                 ("oof", try competition.slices(inFold: fold)), ("test", try competition.slices(in: .test)),
             ] {

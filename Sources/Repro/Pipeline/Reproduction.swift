@@ -14,11 +14,15 @@ package struct Reproduction {
         package var threads = Machine.availableProcessors
         /// Seconds between checkpoints inside an epoch.
         package var checkpointInterval = 600.0
+        /// Is told what would be lost if outdated stages were made again, and says whether they may be.
+        package var mayRemake: @Sendable (String) -> Bool = { _ in false }
 
         package init(
             archive: String? = nil, pretrained: String? = nil, arithmetic: Arithmetic = Arithmetic.exact,
-            threads: Int = Machine.availableProcessors, checkpointInterval: Double = 600.0
+            threads: Int = Machine.availableProcessors, checkpointInterval: Double = 600.0,
+            mayRemake: @escaping @Sendable (String) -> Bool = { _ in false }
         ) {
+            self.mayRemake = mayRemake
             self.archive = archive
             self.pretrained = pretrained
             self.arithmetic = arithmetic
@@ -75,7 +79,7 @@ package struct Reproduction {
     package func run(golden: Golden?) throws -> RunSummary {
         // Built before anything runs: a missing file of weights is said now, not after hours of unpacking.
         let stages = try stages()
-        var record = try openRecord()
+        var record = try openRecord(for: stages)
         let outcomes = try StageRunner(folder: folder.root, progress: progress).run(stages, record: &record)
         let summary = RunSummary(
             record: record, outcomes: outcomes, golden: golden, arithmetic: options.arithmetic, work: folder.root,
@@ -86,15 +90,30 @@ package struct Reproduction {
 
     /// Brings some stages up to date, all that they need among them.
     package func run(_ stages: [Stage]) throws -> [StageOutcome] {
-        var record = try openRecord()
+        var record = try openRecord(for: stages)
         return try StageRunner(folder: folder.root, progress: progress).run(stages, record: &record)
     }
 
+    /// Work of this many seconds is lost without a question.
+    private static let smallLoss = 600.0
+
     /// The record of earlier runs in this folder, marked with this run's recipe and machine.
-    private func openRecord() throws -> RunRecord {
+    ///
+    /// - Throws: ``Failure`` with status `badUsage` if some stages would have to be made again, which took long, and may not be.
+    private func openRecord(for stages: [Stage]) throws -> RunRecord {
         var record =
             try RunRecord.load(from: folder.root)
             ?? RunRecord(program: programVersion, recipe: recipe, machine: .current, threads: options.threads)
+        let outdated = record.outdated(among: stages)
+        if outdated.reduce(0, { $0 + $1.seconds }) > Self.smallLoss {
+            let lines = outdated.map { "  \($0.name): \($0.reason); \(Numbers.duration($0.seconds)) of work" }
+            let loss = (["\(folder.root): these stages would have to be made again:"] + lines).joined(separator: "\n")
+            guard options.mayRemake(loss) else {
+                throw Failure(
+                    .badUsage,
+                    "\(loss)\nGive --remake to do that, --work for another directory, or the recipe as it was.")
+            }
+        }
         record.program = programVersion
         record.recipe = recipe
         record.machine = .current

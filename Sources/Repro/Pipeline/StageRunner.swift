@@ -49,12 +49,7 @@ package struct StageRunner {
     private func staleness(
         of stage: Stage, _ record: RunRecord.StageRecord, inputs: String, settings: String
     ) -> String? {
-        if record.revision != stage.revision {
-            return "it is of revision \(record.revision), this program makes revision \(stage.revision)"
-        }
-        if record.settings != settings { return "its settings have changed" }
-        if record.inputs != inputs { return "its inputs have changed" }
-        return damage(to: stage, record)
+        record.outdated(stage, inputs: inputs, settings: settings) ?? damage(to: stage, record)
     }
 
     private func damage(to stage: Stage, _ record: RunRecord.StageRecord) -> String? {
@@ -74,7 +69,7 @@ package struct StageRunner {
         _ stage: Stage, inputs: String, settings: String, _ record: inout RunRecord
     ) throws -> RunRecord.StageRecord {
         progress.note(stage.name)
-        let key = CanonicalForm([stage.name, inputs, settings, stage.revision]).sha256
+        let key = stage.key(inputs: inputs, settings: settings)
         let before = record.unfinished[stage.name].flatMap { $0.key == key ? $0 : nil }
         let sessions = (before?.sessions ?? 0) + 1
         record.unfinished[stage.name] = .init(key: key, seconds: before?.seconds ?? 0, sessions: sessions)
@@ -119,6 +114,51 @@ package struct StageRunner {
             guard FileManager.default.fileExists(atPath: path) else { continue }
             try FileManager.default.removeItem(atPath: path)
         }
+    }
+}
+
+extension Stage {
+    /// Names the inputs, settings and revision that work on the stage is for.
+    fileprivate func key(inputs: String, settings: String) -> String {
+        CanonicalForm([name, inputs, settings, revision]).sha256
+    }
+}
+
+extension RunRecord.StageRecord {
+    /// Why a result that is whole is none of these inputs, settings and revision; nil if it is.
+    fileprivate func outdated(_ stage: Stage, inputs: String, settings: String) -> String? {
+        if revision != stage.revision {
+            return "it is of revision \(revision), this program makes revision \(stage.revision)"
+        }
+        if self.settings != settings { return "its settings have changed" }
+        if self.inputs != inputs { return "its inputs have changed" }
+        return nil
+    }
+}
+
+extension RunRecord {
+    /// The stages whose work would be lost if a run made these: finished or begun for other inputs, settings or revisions, or
+    /// resting on one that was. How long each was worked on comes with it.
+    func outdated(among stages: [Stage]) -> [(name: String, reason: String, seconds: Double)] {
+        var found: [(name: String, reason: String, seconds: Double)] = []
+        for stage in stages {
+            let settings = stage.settings.sha256
+            let inputs = inputsHash(of: stage.needs)
+            let outdated = stage.needs.first { need in found.contains { $0.name == need } }
+            let (reason, seconds): (String?, Double)
+            if let known = self.stages[stage.name] {
+                reason = inputs.map { known.outdated(stage, inputs: $0, settings: settings) } ?? nil
+                seconds = known.seconds
+            } else if let begun = unfinished[stage.name] {
+                let isSame = inputs.map { begun.key == stage.key(inputs: $0, settings: settings) } ?? true
+                (reason, seconds) = (isSame ? nil : "it was begun with other settings or inputs", begun.seconds)
+            } else {
+                continue
+            }
+            guard let why = reason ?? outdated.map({ "it rests on \($0)" }) else { continue }
+            found.append((stage.name, why, seconds))
+        }
+        return found
     }
 }
 

@@ -15,9 +15,12 @@ public enum RecipeLibrary {
             return try Recipe(yaml: String(decoding: known.yaml, as: UTF8.self), name: "\(known.name).yaml")
         }
         guard nameOrPath.hasSuffix(".yaml") || nameOrPath.hasSuffix(".yml") else {
-            let names = builtIn.map(\.name).joined(separator: ", ")
+            let names = builtIn.map(\.name)
+            let meant = nearestWord(to: nameOrPath, in: names).map { " Did you mean \($0)?" } ?? ""
             throw Failure(
-                .badUsage, "there is no recipe '\(nameOrPath)'. Give one of \(names), or the path of a .yaml file.")
+                .badUsage,
+                "there is no recipe '\(nameOrPath)'.\(meant) Give one of \(names.joined(separator: ", ")), or the path of a .yaml file."
+            )
         }
         guard let bytes = FileManager.default.contents(atPath: nameOrPath) else {
             throw Failure(.inputMissing, "\(nameOrPath): cannot be read. Check that it exists and is readable.")

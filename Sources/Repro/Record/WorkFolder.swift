@@ -50,6 +50,17 @@ package struct WorkFolder: Sendable {
         return folder
     }
 
+    /// Refuses a recipe that this work directory does not belong to, before anything in it is touched.
+    ///
+    /// - Throws: ``Failure``: `badUsage` if the record is of a recipe of another name; as ``RunRecord/load(from:)``.
+    package func checkBelongs(to recipe: Recipe) throws {
+        guard let record = try RunRecord.load(from: root), record.recipe.name != recipe.name else { return }
+        throw Failure(
+            .badUsage,
+            "\(root): is the work directory of the recipe \(record.recipe.name), not of \(recipe.name). Give --recipe \(record.recipe.name), or another --work."
+        )
+    }
+
     /// Removes the temporary files of a run that was killed; call it with the lock held.
     package func removeTemporaryFiles() {
         let files = FileManager.default
@@ -64,7 +75,7 @@ package struct WorkFolder: Sendable {
 
     /// Makes the folder that a relative path's file goes into.
     package func prepare(_ relative: String) throws {
-        try Self.makeFolder((path(relative) as NSString).deletingLastPathComponent)
+        try Self.makeFolder(folderName(path(relative)))
     }
 
     private static func makeFolder(_ path: String) throws {
