@@ -50,7 +50,9 @@ package enum JSON {
             case .keyNotFound(let key, let context): (context, "the key '\(key.stringValue)' is missing")
             case .typeMismatch(let type, let context): (context, "a value that is no \(type)")
             case .valueNotFound(let type, let context): (context, "nothing where a \(type) was expected")
-            case .dataCorrupted(let context): (context, context.debugDescription)
+            case .dataCorrupted(let context):
+                // A sentence with its full stop, or words without one.
+                (context, context.debugDescription.trimmingCharacters(in: CharacterSet(charactersIn: ".")))
             @unknown default: (.init(codingPath: [], debugDescription: ""), "\(error)")
             }
         let path = context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
