@@ -18,17 +18,19 @@
 #include <dcmtk/dcmdata/dcfcache.h>
 #include <dcmtk/dcmdata/dcistrma.h>
 #include <dcmtk/dcmdata/dcostrmb.h>
+#include <dcmtk/dcmdata/dcpixseq.h>
+#include <dcmtk/dcmdata/dcpxitem.h>
 #include <dcmtk/dcmdata/dcrledrg.h>
 #include <dcmtk/dcmjpeg/djdecode.h>
 #include <dcmtk/dcmjpls/djdecode.h>
 #include <dcmtk/oflog/oflog.h>
 
 struct DICOMFile {
-    DcmFileFormat format;
+    DcmDataset dataset;
     OFString value;
-    OFString syntax;
     const uint8_t *bytes;
     size_t count;
+    bool swaps_pixels;
     // Where the value lies that DCMTK asked for last.
     offile_off_t asked = -1;
     std::vector<uint16_t> joined;
@@ -53,6 +55,8 @@ void set_up() {
     static std::once_flag once;
     std::call_once(once, [] {
         OFLog::configure(OFLogger::OFF_LOG_LEVEL);
+        // An attribute of unknown representation has the dictionary's (PS3.5, 6.2.2).
+        dcmEnableUnknownVRConversion.set(OFTrue);
         find_dictionary();
         DJDecoderRegistration::registerCodecs();
         DJLSDecoderRegistration::registerCodecs();
@@ -64,12 +68,12 @@ void explain(const char *text, char *reason, size_t capacity) {
     if (capacity > 0) std::snprintf(reason, capacity, "%s", text);
 }
 
-// The transfer syntax that the data set was read in, which is the one the meta header names.
-DcmXfer syntax_of(DICOMFile *file) { return DcmXfer(file->format.getDataset()->getOriginalXfer()); }
+// The transfer syntax that the data set was read in.
+DcmXfer syntax_of(DICOMFile *file) { return DcmXfer(file->dataset.getOriginalXfer()); }
 
 DcmElement *pixel_element(DICOMFile *file) {
     DcmElement *element = NULL;
-    const OFCondition found = file->format.getDataset()->findAndGetElement(DCM_PixelData, element);
+    const OFCondition found = file->dataset.findAndGetElement(DCM_PixelData, element);
     return found.good() ? element : NULL;
 }
 
@@ -100,13 +104,14 @@ class BytesProducer : public DcmProducer {
 
 class BytesStream : public DcmInputStream {
    public:
-    BytesStream(DICOMFile *file, offile_off_t place) : DcmInputStream(&producer_), producer_(file, place), file_(file) {}
+    BytesStream(DICOMFile *file, offile_off_t place) : DcmInputStream(&producer_), producer_(file, place), file_(file), start_(place) {}
     // Long values are left where they are until somebody asks for them; what has to be inflated cannot be.
     DcmInputStreamFactory *newFactory() const override;
 
    private:
     BytesProducer producer_;
     DICOMFile *file_;
+    offile_off_t start_;
 };
 
 // Comes back to a value that was passed over.
@@ -125,11 +130,13 @@ class BytesFactory : public DcmInputStreamFactory {
     offile_off_t place_;
 };
 
-DcmInputStreamFactory *BytesStream::newFactory() const { return currentProducer() == &producer_ ? new BytesFactory(file_, tell()) : NULL; }
+DcmInputStreamFactory *BytesStream::newFactory() const {
+    return currentProducer() == &producer_ ? new BytesFactory(file_, start_ + tell()) : NULL;
+}
 
 // The words of a value that lies in the file's bytes in this machine's byte order; NULL if it does not.
 const uint8_t *words_in_place(DICOMFile *file, DcmElement *element) {
-    if (gLocalByteOrder != EBO_LittleEndian || !syntax_of(file).isLittleEndian()) return NULL;
+    if (gLocalByteOrder != EBO_LittleEndian || !syntax_of(file).isLittleEndian() || file->swaps_pixels) return NULL;
     // Only DCMTK knows where; it says so when the value's first word is wanted.
     DcmFileCache cache;
     Uint16 first = 0;
@@ -147,19 +154,26 @@ void dicom_keep_memory(void) {
 #endif
 }
 
-DICOMFile *dicom_open(const uint8_t *bytes, size_t count, bool *truncated, char *reason, size_t reason_capacity) try {
+DICOMFile *dicom_open(const uint8_t *bytes, size_t count, DICOMEncoding encoding, DICOMOddity *oddity, char *reason,
+                      size_t reason_capacity) try {
     set_up();
     std::unique_ptr<DICOMFile> file(new DICOMFile);
     file->bytes = bytes;
     file->count = count;
-    BytesStream stream(file.get(), 0);
-    file->format.setReadMode(ERM_fileOnly);
-    file->format.transferInit();
-    const OFCondition read = file->format.read(stream, EXS_Unknown, EGL_noChange, 4096);
-    file->format.transferEnd();
+    file->swaps_pixels = encoding.swaps_pixels;
+    BytesStream stream(file.get(), (offile_off_t)encoding.start);
+    const E_TransferSyntax syntax = DcmXfer(encoding.transfer_syntax).getXfer();
+    const DcmTagKey end = encoding.ends_at_pixels ? DCM_PixelData : DCM_UndefinedTagKey;
+    file->dataset.transferInit();
+    const OFCondition read = file->dataset.readUntilTag(stream, syntax, EGL_noChange, 4096, end);
+    DcmElement *pixels = pixel_element(file.get());
+    const bool has_pixels = pixels && pixels->transferState() == ERW_ready;
+    file->dataset.transferEnd();
     if (read.good()) return file.release();
+    oddity->stray_bytes = has_pixels;
+    if (has_pixels) return file.release();
     // A value that is longer than what is left of the file suspends DCMTK's reader, which hopes for more to come.
-    *truncated = read == EC_StreamNotifyClient || read == EC_EndOfStream || read == EC_InvalidStream;
+    oddity->truncated = read == EC_StreamNotifyClient || read == EC_EndOfStream || read == EC_InvalidStream;
     explain(read.text(), reason, reason_capacity);
     return NULL;
 } catch (const std::exception &error) {
@@ -172,28 +186,39 @@ void dicom_close(DICOMFile *file) { delete file; }
 
 const char *dicom_value(DICOMFile *file, uint16_t group, uint16_t element) {
     const DcmTagKey key(group, element);
-    const OFCondition found = file->format.getDataset()->findAndGetOFStringArray(key, file->value);
-    return found.good() ? file->value.c_str() : NULL;
+    if (file->dataset.findAndGetOFStringArray(key, file->value).good()) return file->value.c_str();
+    for (const DcmTagKey &groups : {DCM_PerFrameFunctionalGroupsSequence, DCM_SharedFunctionalGroupsSequence}) {
+        DcmItem *frame = NULL;
+        DcmElement *found = NULL;
+        if (file->dataset.findAndGetSequenceItem(groups, frame, 0).bad() || !frame) continue;
+        if (frame->findAndGetElement(key, found, OFTrue).bad() || !found) continue;
+        if (found->getOFStringArray(file->value).good()) return file->value.c_str();
+    }
+    return NULL;
 }
-
-const char *dicom_transfer_syntax(DICOMFile *file) {
-    file->syntax = syntax_of(file).getXferID();
-    return file->syntax.c_str();
-}
-
-const char *dicom_transfer_syntax_name(DICOMFile *file) { return syntax_of(file).getXferName(); }
 
 bool dicom_is_compressed(DICOMFile *file) { return syntax_of(file).isEncapsulated(); }
 
-bool dicom_can_decode(DICOMFile *file) {
-    switch (syntax_of(file).getXfer()) {
-        case EXS_JPEGProcess14:
-        case EXS_JPEGProcess14SV1:
-        case EXS_JPEGLSLossless:
-        case EXS_JPEGLSLossy:
-        case EXS_RLELossless: return true;
-        default: return false;
+int dicom_jpegls_near(DICOMFile *file) {
+    DcmPixelData *pixels = OFstatic_cast(DcmPixelData *, pixel_element(file));
+    DcmPixelSequence *fragments = NULL;
+    DcmPixelItem *fragment = NULL;
+    Uint8 *bytes = NULL;
+    if (!pixels || pixels->getEncapsulatedRepresentation(syntax_of(file).getXfer(), NULL, fragments).bad()) return -1;
+    // The offset table comes first.
+    if (fragments->getItem(fragment, 1).bad() || fragment->getUint8Array(bytes).bad() || !bytes) return -1;
+    const size_t count = fragment->getLengthField();
+    // Segments are a marker and a length; SOS (FFDA) has its components' number, two bytes for each, and NEAR (ISO 14495-1, C.2.3).
+    for (size_t at = 2; at + 4 < count && bytes[at] == 0xFF;) {
+        const size_t length = (size_t)bytes[at + 2] << 8 | bytes[at + 3];
+        if (bytes[at + 1] != 0xDA) {
+            at += 2 + length;
+            continue;
+        }
+        const size_t near = at + 5 + 2 * (size_t)bytes[at + 4];
+        return near < count ? bytes[near] : -1;
     }
+    return -1;
 }
 
 bool dicom_has_pixels(DICOMFile *file) { return pixel_element(file) != NULL; }
@@ -204,10 +229,9 @@ size_t dicom_pixel_bytes(DICOMFile *file) {
 }
 
 size_t dicom_words(DICOMFile *file, const void **words, char *reason, size_t reason_capacity) try {
-    DcmDataset *dataset = file->format.getDataset();
     const bool is_compressed = dicom_is_compressed(file);
     if (is_compressed) {
-        const OFCondition decoded = dataset->chooseRepresentation(EXS_LittleEndianExplicit, NULL);
+        const OFCondition decoded = file->dataset.chooseRepresentation(EXS_LittleEndianExplicit, NULL);
         if (decoded.bad()) {
             explain(decoded.text(), reason, reason_capacity);
             return 0;
@@ -224,6 +248,10 @@ size_t dicom_words(DICOMFile *file, const void **words, char *reason, size_t rea
     const OFCondition read = element->getUint16Array(wide);
     if (read.good() && wide) {
         *words = wide;
+        if (!file->swaps_pixels) return count;
+        file->joined.resize(count);
+        for (size_t i = 0; i < count; ++i) file->joined[i] = (uint16_t)(wide[i] << 8 | wide[i] >> 8);
+        *words = file->joined.data();
         return count;
     }
     // Sixteen-bit pixels stored with VR OB: bytes, little-endian by the standard (PS3.5, A.2 and annex D).

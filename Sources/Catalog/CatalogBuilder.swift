@@ -44,16 +44,19 @@ package struct CatalogBuilder {
 
     /// What became of a file.
     private enum Outcome: Sendable {
-        case read(SliceRecord)
+        case read(SliceRecord, [SliceQuirk])
         case skipped(SkippedSlice)
     }
 
-    /// - Parameter progress: called now and then with the number of slices done and of all.
+    /// - Parameters:
+    ///   - note: gets a line on what is passed over.
+    ///   - progress: called now and then with the number of slices done and of all.
     /// - Throws: `TableError` for a malformed label file; ``Failure``: `inputMissing` without labels, `badInput` if no slice is left,
     ///   `inputOutput` if the database cannot be written. A slice that cannot be read is no error: it is recorded as skipped.
-    package func build(progress: (_ done: Int, _ all: Int) -> Void) throws {
+    package func build(note: (String) -> Void = { _ in }, progress: (_ done: Int, _ all: Int) -> Void) throws {
         dicom_keep_memory()
         let list = try SliceList(settings.input)
+        list.passedOver.text.map(note)
         do {
             let partial = try PartialCatalog(path: path + ".partial")
             try partial.begin(settings: settingRows(list))
@@ -115,8 +118,8 @@ package struct CatalogBuilder {
         try partial.write { database in
             for (file, outcome) in zip(reading.files, outcomes) {
                 switch outcome {
-                case .read(let record):
-                    try partial.insert(record, in: database)
+                case .read(let record, let quirks):
+                    try partial.insert(record, quirks: quirks, in: database)
                     try partial.note(file, wasRead: true, in: database)
                 case .skipped(let slice):
                     try slice.insert(into: database)
@@ -131,9 +134,9 @@ package struct CatalogBuilder {
         let pairs = concurrentMap((files.count + 1) / 2, threads: settings.threads) { pair in
             let measured = files[(2 * pair)..<min(2 * pair + 2, files.count)].map { measure($0, list) }
             return zip(measured, Digest.sha256(ofEach: measured.map(\.image))).map { measured, hash -> Outcome in
-                guard case .read(var record) = measured.outcome else { return measured.outcome }
+                guard case .read(var record, let quirks) = measured.outcome else { return measured.outcome }
                 record.hounsfieldSHA256 = hash
-                return .read(record)
+                return .read(record, quirks)
             }
         }
         return pairs.flatMap { $0 }
@@ -159,7 +162,7 @@ package struct CatalogBuilder {
                 let record = SliceRecord(
                     split: listed.split, id: listed.id, path: list.relative(path), header: header,
                     measured: measured, labels: listed.labels, isRepeated: listed.isRepeated)
-                return (.read(record), measured.hounsfield)
+                return (.read(record, header.quirks), measured.hounsfield)
             }
         } catch {
             return skipped(error.kind.rawValue, error.detail)

@@ -126,6 +126,8 @@ extension CatalogReport.SplitCounts {
         sizes = try counts("SELECT rows || ' x ' || columns, COUNT(*) FROM slice WHERE split = ? GROUP BY 1")
         quirks = [:]
         for (index, condition) in Self.conditions.enumerated() { quirks[condition.0] = count[2 + index] }
+        let found = try counts("SELECT name, COUNT(*) FROM quirk WHERE split = ? GROUP BY name")
+        quirks.merge(found) { $1 }
         quirks["patients with several studies"] = try single(
             """
             SELECT COUNT(*) FROM (SELECT patientID FROM slice WHERE split = ?

@@ -44,10 +44,13 @@ package enum CatalogSchema {
     package static let version = steps.count
 
     /// What leads from each version to the next; the first one makes the tables.
-    private static let steps: [@Sendable (Database) throws -> Void] = [createTables, createIndexes]
+    private static let steps: [@Sendable (Database) throws -> Void] = [createTables, createIndexes, createQuirks]
 
     /// Makes the tables, without the indexes: they are quicker made when the rows are there.
-    package static func create(in database: Database) throws { try createTables(in: database) }
+    package static func create(in database: Database) throws {
+        try createTables(in: database)
+        try createQuirks(in: database)
+    }
 
     /// Does what is missing after ``create(in:)`` and the last row.
     package static func complete(in database: Database) throws { try migrate(database, from: 1) }
@@ -66,6 +69,15 @@ package enum CatalogSchema {
             CREATE TABLE skipped (split TEXT NOT NULL, id TEXT NOT NULL, path TEXT NOT NULL, reason TEXT NOT NULL,
                 message TEXT NOT NULL, PRIMARY KEY (split, id)) WITHOUT ROWID;
             CREATE TABLE slice (\(columns.joined(separator: ", ")), PRIMARY KEY (split, id)) WITHOUT ROWID;
+            """)
+    }
+
+    /// Version 3: what is odd about files that were read. No part of the catalog's hash: the slices are what they are.
+    @Sendable private static func createQuirks(in database: Database) throws {
+        try database.execute(
+            """
+            CREATE TABLE IF NOT EXISTS quirk (split TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL,
+                PRIMARY KEY (split, id, name)) WITHOUT ROWID
             """)
     }
 

@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Inputs
 
 /// A catalog that is being made: the database before it gets its name, with notes of which files have been read.
 package final class PartialCatalog {
@@ -66,8 +67,13 @@ package final class PartialCatalog {
         }
     }
 
-    package func insert(_ record: SliceRecord, in database: Database) throws {
+    package func insert(_ record: SliceRecord, quirks: [SliceQuirk] = [], in database: Database) throws {
         try database.execute(Self.insertion, SliceRecord.columns.map { $0.value(record) })
+        try forgetQuirks(record.split, record.id, in: database)
+        for quirk in quirks {
+            try database.execute(
+                "INSERT OR REPLACE INTO quirk VALUES (?, ?, ?)", [record.split, record.id, quirk.rawValue])
+        }
     }
 
     private static let insertion: String = {
@@ -76,9 +82,14 @@ package final class PartialCatalog {
             "INSERT OR REPLACE INTO slice (\(names.joined(separator: ", "))) VALUES (\(names.map { _ in "?" }.joined(separator: ", ")))"
     }()
 
+    private func forgetQuirks(_ split: Split, _ id: String, in database: Database) throws {
+        try database.execute("DELETE FROM quirk WHERE split = ? AND id = ?", [split, id])
+    }
+
     /// Remembers that a file has been read. One that was another thing before leaves no trace of that.
     package func note(_ file: File, wasRead: Bool, in database: Database) throws {
         let (split, id) = (file.slice.split, file.slice.id)
+        if !wasRead { try forgetQuirks(split, id, in: database) }
         try database.execute("DELETE FROM \(wasRead ? "skipped" : "slice") WHERE split = ? AND id = ?", [split, id])
         try database.execute(
             "INSERT OR REPLACE INTO readFile VALUES (?, ?, ?, ?)", [split, id, file.facts?.size, file.facts?.modified])

@@ -43,15 +43,28 @@ public final class SliceCatalog: Sendable {
 
     /// Reads every slice and replaces the file when all is done.
     ///
-    /// - Parameter progress: called now and then with the number of slices done and of all.
-    /// - Throws: a description of a missing or malformed label file, of a folder without slices, or of a disk that cannot be
-    ///   written. A slice that cannot be read is no error: the report counts it.
+    /// - Parameters:
+    ///   - note: gets a line on what is passed over.
+    ///   - progress: called now and then with the number of slices done and of all.
+    /// - Throws: a description of a missing or malformed label file, of a folder without a slice that can be read, or of a disk
+    ///   that cannot be written. A slice among others that cannot be read is no error: the report counts it.
     @discardableResult
     public func build(
-        _ settings: CatalogSettings, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+        _ settings: CatalogSettings, note: (String) -> Void = { _ in },
+        progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
     ) throws -> CatalogReport {
-        try CatalogBuilder(settings: settings, path: path).build(progress: progress)
-        return try report()
+        try CatalogBuilder(settings: settings, path: path).build(note: note, progress: progress)
+        let report = try report()
+        guard report.splits.values.contains(where: { $0.read > 0 }) else {
+            let reasons = report.splits.values.reduce(into: [:]) { $0.merge($1.skipped, uniquingKeysWith: +) }
+            let counts = reasons.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+            let first = try skippedSlices().first.map { " The first: \($0.path): \($0.message)" } ?? ""
+            throw Failure(
+                .badInput,
+                "\(settings.input.root): no slice here can be read\(counts.isEmpty ? "" : ": \(counts)").\(first) The table skipped of \(path) has all of them."
+            )
+        }
+        return report
     }
 
     /// The slices of a split after the original's filter, sorted by ID.

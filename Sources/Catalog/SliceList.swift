@@ -15,6 +15,10 @@ package struct SliceList: Sendable {
     }
 
     private let input: CompetitionFolder
+    /// The names of files that are not their slice's ID and `.dcm`, by split and ID.
+    private var otherNames: [String: String] = [:]
+    /// What is no slice.
+    package private(set) var passedOver = PassedOverFiles()
     /// By split and ID.
     package private(set) var slices: [Slice] = []
     package private(set) var withoutLabels: [SkippedSlice] = []
@@ -30,7 +34,10 @@ package struct SliceList: Sendable {
         tablesHash = Digest.sha256((hash + withoutLabels.map(\.path)).joined(separator: "\n"))
     }
 
-    package func path(of slice: Slice) -> String { "\(folder(of: slice.split) ?? "")/\(slice.id).dcm" }
+    package func path(of slice: Slice) -> String {
+        let name = otherNames.isEmpty ? nil : otherNames["\(slice.split)/\(slice.id)"]
+        return "\(folder(of: slice.split) ?? "")/\(name ?? slice.id + ".dcm")"
+    }
 
     /// A path without the input folder.
     package func relative(_ path: String) -> String {
@@ -80,8 +87,10 @@ package struct SliceList: Sendable {
         }
     }
 
-    /// IDs of the `.dcm` files in a split's folder, sorted.
-    private func files(_ split: Split) throws -> [String] {
+    /// IDs of the slices in a split's folder, sorted.
+    ///
+    /// - Throws: ``Failure``: `inputOutput` if the folder cannot be listed, `badInput` if two files have one ID.
+    private mutating func files(_ split: Split) throws -> [String] {
         let folder = folder(of: split) ?? ""
         guard let stream = opendir(folder) else {
             throw Failure(.inputOutput, "\(folder): cannot be listed: \(String(cString: strerror(errno))).")
@@ -93,8 +102,21 @@ package struct SliceList: Sendable {
             let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            if name.hasSuffix(".dcm") { ids.append(String(name.dropLast(4))) }
+            guard name != ".", name != ".." else { continue }
+            guard let id = SliceFileName.id(ofFile: name, in: folder) else {
+                passedOver.add("\(relative(folder))/\(name)")
+                continue
+            }
+            ids.append(id)
+            if name != id + ".dcm" { otherNames["\(split)/\(id)"] = name }
         }
-        return ids.sorted(by: bytesPrecede)
+        ids.sort(by: bytesPrecede)
+        if !otherNames.isEmpty, let twice = zip(ids, ids.dropFirst()).first(where: { $0 == $1 }) {
+            throw Failure(
+                .badInput,
+                "\(folder): two files are the slice \(twice.0), with different endings. Keep one of them, or rename one."
+            )
+        }
+        return ids
     }
 }

@@ -55,7 +55,8 @@ struct CatalogCommand: ParsableCommand {
             let settings = CatalogSettings(
                 input: input, folds: folds, foldSeed: foldSeed, repairsWrap: repairWrap, threads: threads)
             let progress = ProgressMeter.standard(quiet: false)
-            let report = try catalog.build(settings, progress: progress.reporting("catalog", unit: "slices"))
+            let report = try catalog.build(
+                settings, note: Console.log, progress: progress.reporting("catalog", unit: "slices"))
             progress.end()
             let skipped = try catalog.skippedSlices()
             for slice in skipped.prefix(20) { Console.log("skipped \(slice.path): \(slice.message)") }

@@ -133,6 +133,7 @@ struct CatalogTests {
         try InputFixtures.withFolder { folder in
             var slice = InputFixtures.slice("ID_000000000")
             slice.header.bitsStored = 12
+            slice.header.highBit = 11
             slice.header.pixelRepresentation = 0
             slice.header.rescaleIntercept = 1
             // Air and brain: all at or above the window's upper end, or in its middle.
@@ -245,9 +246,70 @@ struct CatalogTests {
             )
             #expect(try indexes() == 5)
             #expect(try catalog.report() == report && catalog.contentFingerprint() == before)
-            try change("UPDATE setting SET value = '3' WHERE name = 'schema'")
+            try change("UPDATE setting SET value = '4' WHERE name = 'schema'")
             let failure = InputFixtures.failure { _ = try catalog.report() }
-            #expect(failure?.status == .badInput && failure?.message.contains("schema is 3") == true)
+            #expect(failure?.status == .badInput && failure?.message.contains("schema is 4") == true)
+        }
+    }
+
+    @Test("slices by any of their names make one catalog; two names of one slice are an error; other files are counted")
+    func fileNames() throws {
+        try InputFixtures.withFolder { folder in
+            func build(_ names: [String]) throws -> (catalog: SliceCatalog, notes: [String]) {
+                let input = folder + "/\(names.count)-\(names[0])"
+                for (number, name) in names.enumerated() {
+                    try InputFixtures.write(InputFixtures.slice(step: Int32(number)).encoded(), to: "\(input)/\(name)")
+                }
+                try InputFixtures.write("no slice", to: input + "/notes.txt")
+                try InputFixtures.write("no slice", to: input + "/README")
+                mkfifo(input + "/pipe", 0o644)
+                let catalog = SliceCatalog(path: input + ".sqlite")
+                var notes: [String] = []
+                try catalog.build(CatalogSettings(input: .locate(in: input)), note: { notes.append($0) })
+                return (catalog, notes)
+            }
+            let plain = try build(["a.dcm", "b.dcm", "c.dcm", "7.dcm"])
+            for names in [["a.DCM", "b.IMA", "c", "7"], ["a", "b.dicom", "c.dcm", "7.Dcm"]] {
+                let other = try build(names)
+                #expect(
+                    try other.catalog.records(in: .test).map(\.hounsfieldSHA256)
+                        == plain.catalog.records(in: .test).map(\.hounsfieldSHA256))
+                #expect(try other.catalog.records(in: .test).map(\.id) == ["7", "a", "b", "c"])
+                #expect(
+                    other.notes.count == 1 && other.notes[0].contains("3 (") && other.notes[0].contains("pipe"),
+                    "\(other.notes)")
+            }
+            #expect(InputFixtures.failure { _ = try build(["a.dcm", "a.IMA"]) }?.status == .badInput)
+        }
+    }
+
+    @Test("a folder none of whose slices can be read is no success, and the first reason is said")
+    func nothingReadable() throws {
+        try InputFixtures.withFolder { folder in
+            try InputFixtures.write("no slice", to: folder + "/in/a.dcm")
+            let failure = InputFixtures.failure {
+                try SliceCatalog(path: folder + "/c.sqlite").build(CatalogSettings(input: .locate(in: folder + "/in")))
+            }
+            #expect(failure?.status == .badInput && failure?.message.contains("not-dicom 1") == true)
+        }
+    }
+
+    @Test(
+        "what is odd about files is counted in the report, forgotten with the file, and no part of the catalog's hash")
+    func oddFiles() throws {
+        try InputFixtures.withFolder { folder in
+            let bytes = try InputFixtures.slice().encoded()
+            let catalog = SliceCatalog(path: folder + "/c.sqlite")
+            func build(_ bytes: [UInt8]) throws -> CatalogReport {
+                try InputFixtures.write(bytes, to: folder + "/in/a.dcm")
+                return try catalog.build(CatalogSettings(input: .locate(in: folder + "/in")))
+            }
+            let name = SliceQuirk.noPreamble.rawValue
+            #expect(try build(bytes).splits["test"]?.quirks[name] == nil)
+            let hash = try catalog.contentFingerprint()
+            #expect(try build(Array(bytes.dropFirst(128 + 4))).splits["test"]?.quirks[name] == 1)
+            #expect(try catalog.contentFingerprint() == hash)
+            #expect(try catalog.report().text.contains("\(name): 1"))
         }
     }
 

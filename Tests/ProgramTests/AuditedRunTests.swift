@@ -132,6 +132,7 @@ struct AuditedRunTests {
         let finding = try audit("no wrapped pixels", .note) {
             $0.train[6].dicom.header.bitsStored = 12
             $0.train[6].dicom.header.highBit = 11
+            $0.train[6].dicom.header.highBit = 11
             $0.train[6].dicom.header.pixelRepresentation = 0
             $0.train[6].dicom.header.rescaleIntercept = 0
             $0.train[6].dicom.pixels = (0..<24).map { $0 * 40 }

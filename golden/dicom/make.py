@@ -1,4 +1,4 @@
-"""Makes the compressed DICOM files of this folder and expected.json: pip install pydicom pyjpegls pylibjpeg[all] numpy; dcmtk for dcmcjpeg.
+"""Makes the compressed DICOM files of this folder and expected.json: pip install pydicom pyjpegls pylibjpeg[all] numpy; dcmtk for dcmcjpeg and dcmcjpls.
 
 Three invented images of 34 x 32 pixels, a smooth bowl with a bright rim and noise, in the three pixel formats of the competition. RLE,
 JPEG-LS and JPEG 2000 are encoded by pydicom's plugins, JPEG lossless by DCMTK; expected.json holds what pydicom decodes from each file.
@@ -77,4 +77,6 @@ for name in FORMATS:
     for coding, option in DCMTK.items():
         subprocess.run(["dcmcjpeg", option, "+un", f"{name}.dcm", f"{name}-{coding}.dcm"], check=True)
         record(f"{name}-{coding}.dcm")
+# What is refused, since it has lost something.
+subprocess.run(["dcmcjpls", "+en", "+md", "3", "unsigned12.dcm", "unsigned12-jpegls-near.dcm"], check=True)
 json.dump(expected, open("expected.json", "w"), indent=1, sort_keys=True)

@@ -28,26 +28,42 @@ typedef struct {
     const char *value;
 } DICOMAttribute;
 
-// Parses a DICOM part 10 file (one with a preamble and "DICM") that is in memory; the bytes are needed until `dicom_close`.
+// Where the data set of a file in memory starts, and how it is to be read.
+typedef struct {
+    size_t start;
+    // The UID of a transfer syntax that DCMTK knows: what the data set is encoded as, whatever the file says.
+    const char *transfer_syntax;
+    // Whether pixels have the other byte order than the rest.
+    bool swaps_pixels;
+    // Whether nothing is read from PixelData (7FE0,0010) on: its encoding is one that DCMTK does not know.
+    bool ends_at_pixels;
+} DICOMEncoding;
+
+// What there was besides a data set as the standard has it.
+typedef struct {
+    // The file ends too early.
+    bool truncated;
+    // The pixels are whole, and what follows them cannot be parsed.
+    bool stray_bytes;
+} DICOMOddity;
+
+// Parses the data set of a file in memory; the bytes are needed until `dicom_close`.
 //
-// Returns NULL if it cannot be parsed; `reason` then says why in DCMTK's words, `truncated` whether the file ends too early.
-DICOMFile *dicom_open(const uint8_t *bytes, size_t count, bool *truncated, char *reason, size_t reason_capacity);
+// Returns NULL if it cannot be parsed; `reason` then says why in DCMTK's words.
+DICOMFile *dicom_open(const uint8_t *bytes, size_t count, DICOMEncoding encoding, DICOMOddity *oddity, char *reason,
+                      size_t reason_capacity);
 
 void dicom_close(DICOMFile *file);
 
-// The whole value of an attribute of the data set, all values joined with a backslash; NULL if it is absent.
-// Valid until the next call for the same file.
+// The whole value of an attribute of the data set, all values joined with a backslash; NULL if it is absent. Of an enhanced image it is
+// the first frame's, from its functional groups, if the data set itself has none. Valid until the next call for the same file.
 const char *dicom_value(DICOMFile *file, uint16_t group, uint16_t element);
-
-// The UID and the name of the transfer syntax in the file's meta header.
-const char *dicom_transfer_syntax(DICOMFile *file);
-const char *dicom_transfer_syntax_name(DICOMFile *file);
 
 // Whether the pixels are encapsulated, that is, compressed (JPEG, RLE and their like).
 bool dicom_is_compressed(DICOMFile *file);
 
-// Whether `dicom_words` can decompress them without a loss of its own: JPEG lossless (process 14), JPEG-LS and RLE.
-bool dicom_can_decode(DICOMFile *file);
+// The largest error of a JPEG-LS image, the parameter NEAR of its first scan; 0 for a lossless one, -1 if there is no such scan.
+int dicom_jpegls_near(DICOMFile *file);
 
 // Whether the data set has PixelData (7FE0,0010), and the number of bytes that its header announces.
 bool dicom_has_pixels(DICOMFile *file);

@@ -39,11 +39,13 @@ public struct CompetitionFolder: Sendable, Equatable {
                 if found.trainFolder != nil || found.testFolder != nil { return found }
             }
         }
-        if below.contains(where: { $0.hasSuffix(".dcm") }) { return CompetitionFolder(slicesIn: root) }
+        if below.contains(where: { SliceFileName.id(ofFile: fileName($0), in: root) != nil }) {
+            return CompetitionFolder(slicesIn: root)
+        }
         throw Failure(
             .inputMissing,
             "\(root): no competition data here. Looked for the folders stage_2_train, stage_2_train_images, stage_2_test, "
-                + "stage_2_test_images (or stage_1_...) here and one level below, and for .dcm files here. "
+                + "stage_2_test_images (or stage_1_...) here and one level below, and for slices here (.dcm, .dicom, .ima, or DICOM without an ending). "
                 + "Give the folder that the archive was unpacked into, or one with slices in it."
         )
     }

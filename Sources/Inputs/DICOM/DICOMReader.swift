@@ -15,8 +15,10 @@ package func readSlice<Result>(
     at path: String, _ body: (SliceHeader, StoredPixels) -> Result
 ) throws(SliceError) -> Result {
     try withReader(of: try readFile(path), name: path) { reader throws(SliceError) in
-        let header = try reader.header()
-        return body(header, try reader.pixels(for: header))
+        var header = try reader.header()
+        let pixels = try reader.pixels(for: header)
+        header.quirks = reader.quirks
+        return body(header, pixels)
     }
 }
 
@@ -56,16 +58,21 @@ private func readFile(_ path: String) throws(SliceError) -> [UInt8] {
             kind: .unreadable, path: path,
             detail: "cannot be \(problem): \(reason). Check that it exists and is readable.")
     }
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Without waiting: a pipe has no end, and perhaps no writer.
+    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
     guard descriptor >= 0 else { throw unreadable("opened") }
     defer { close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw unreadable("read") }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+        throw SliceError(
+            kind: .unreadable, path: path, detail: "is no file but a folder, pipe or device. Give the name of a file.")
+    }
     let size = Int(status.st_size)
     guard size <= largestFile else {
         throw SliceError(
             kind: .badSize, path: path,
-            detail: "\(size) bytes, more than any slice has. Remove the file, or split it into one file per slice.")
+            detail: "\(size) bytes, more than any slice has. Remove the file, or save each slice as a file of its own.")
     }
     var failed = false
     let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, filled in
@@ -94,19 +101,45 @@ extension StoredPixels {
 private final class DICOMReader {
     private let path: String
     private let file: OpaquePointer
+    private let transferSyntax: String
+    /// What was found odd so far.
+    private(set) var quirks: [SliceQuirk]
+    /// Pixels that had to be moved within their words.
+    private var shifted: [UInt16] = []
 
     /// 8192 x 8192: a bound on the memory that a damaged header can ask for.
     private static let mostPixels = 1 << 26
 
     /// - Parameter bytes: are needed as long as the reader.
     init(bytes: UnsafeBufferPointer<UInt8>, name path: String) throws(SliceError) {
-        try Self.checkPreamble(bytes.prefix(132), of: path)
+        // Without this check DCMTK tries to make sense of any bytes.
+        guard let layout = DICOMLayout(bytes) else {
+            throw SliceError(
+                kind: .notDICOM, path: path,
+                detail:
+                    "not a DICOM file: neither \"DICM\" after 128 bytes nor a data set at its start. Copy or unpack it again, or remove it."
+            )
+        }
         self.path = path
-        var truncated = false
+        (transferSyntax, quirks) = (layout.transferSyntax, layout.quirks)
+        let isDecoded = layout.encoding != .encapsulated || TransferSyntax.decoded.contains(layout.transferSyntax)
+        let syntax =
+            layout.encoding != .encapsulated
+            ? layout.encoding.rawValue
+            : isDecoded ? layout.transferSyntax : DICOMLayout.Encoding.explicitLittle.rawValue
+        var oddity = DICOMOddity()
         var reason = [CChar](repeating: 0, count: 256)
-        guard let file = dicom_open(bytes.baseAddress, bytes.count, &truncated, &reason, reason.count) else {
+        let opened = syntax.withCString { syntax in
+            dicom_open(
+                bytes.baseAddress, bytes.count,
+                DICOMEncoding(
+                    start: layout.start, transfer_syntax: syntax,
+                    swaps_pixels: layout.transferSyntax == DICOMLayout.privateGE, ends_at_pixels: !isDecoded),
+                &oddity, &reason, reason.count)
+        }
+        guard let file = opened else {
             let text = Self.text(reason)
-            throw truncated
+            throw oddity.truncated
                 ? SliceError(
                     kind: .truncated, path: path,
                     detail:
@@ -117,25 +150,17 @@ private final class DICOMReader {
                     detail: "DICOM that cannot be parsed (\(text)). Copy or unpack it again.")
         }
         self.file = file
+        if oddity.stray_bytes { quirks.append(.strayBytes) }
     }
 
     deinit { dicom_close(file) }
 
-    /// A DICOM file has 128 bytes of anything and then "DICM" (PS3.10, section 7.1).
-    ///
-    /// Without this check DCMTK tries to make sense of any bytes.
-    private static func checkPreamble(_ start: some Collection<UInt8>, of path: String) throws(SliceError) {
-        guard start.count == 132, start.suffix(4).elementsEqual("DICM".utf8) else {
-            throw SliceError(
-                kind: .notDICOM, path: path,
-                detail: "not a DICOM file: expected \"DICM\" after 128 bytes. Copy or unpack it again, or remove it.")
-        }
-    }
-
     func image() throws(SliceError) -> DICOMSlice {
         var header = try imageHeader()
         try readPixelDescription(into: &header)
-        return DICOMSlice(header: header, pixels: try pixels(for: header).values)
+        let pixels = try pixels(for: header).values
+        header.quirks = quirks
+        return DICOMSlice(header: header, pixels: pixels)
     }
 
     func header() throws(SliceError) -> SliceHeader {
@@ -157,7 +182,7 @@ private final class DICOMReader {
     /// What every CT image has whose pixels mean something.
     private func imageHeader() throws(SliceError) -> SliceHeader {
         var header = SliceHeader()
-        header.transferSyntax = String(cString: dicom_transfer_syntax(file))
+        header.transferSyntax = transferSyntax
         header.modality = text(0x0008, 0x0060) ?? ""
         guard header.modality == "CT" else {
             throw problem(
@@ -165,13 +190,19 @@ private final class DICOMReader {
                 "Modality (0008,0060) is '\(header.modality)', expected 'CT'. Remove the file or give the right folder."
             )
         }
-        guard !dicom_is_compressed(file) || dicom_can_decode(file) else {
-            let name = String(cString: dicom_transfer_syntax_name(file))
+        if let frames = text(0x0028, 0x0008).flatMap(SliceHeader.firstInteger), frames > 1 {
+            throw problem(
+                .multiFrame, "\(frames) frames, expected a single one. Save each frame as a file of its own.")
+        }
+        if let refusal = TransferSyntax.refusal(transferSyntax) { throw problem(.compressed, refusal) }
+        if TransferSyntax.jpegLS.contains(transferSyntax), dicom_jpegls_near(file) > 0 {
             throw problem(
                 .compressed,
-                "compressed as \(name) (\(header.transferSyntax)); expected uncompressed pixels, JPEG lossless, JPEG-LS or RLE. Decompress it, with gdcmconv --raw for instance."
+                "compressed as \(TransferSyntax.name(transferSyntax)) with errors of up to \(dicom_jpegls_near(file)): the values are no longer those of the scanner. Get the image as it was before."
             )
         }
+        if text(0x0028, 0x2110) == "01" { quirks.append(.lossyBefore) }
+        if text(0x0008, 0x0016) == "1.2.840.10008.5.1.4.1.1.2.1" { quirks.append(.enhanced) }
         header.rescaleIntercept = try numbers("RescaleIntercept", 0x0028, 0x1052, count: 1)[0]
         header.rescaleSlope = try numbers("RescaleSlope", 0x0028, 0x1053, count: 1)[0]
         return header
@@ -189,10 +220,6 @@ private final class DICOMReader {
         header.bitsStored = try integer("BitsStored", 0x0028, 0x0101)
         header.highBit = try integer("HighBit", 0x0028, 0x0102)
         header.pixelRepresentation = try integer("PixelRepresentation", 0x0028, 0x0103)
-        if let frames = text(0x0028, 0x0008).flatMap(SliceHeader.firstInteger), frames != 1 {
-            throw problem(
-                .multiFrame, "\(frames) frames, expected a single one. Split the file into one file per slice.")
-        }
         guard header.rows > 0, header.columns > 0 else {
             throw problem(.badSize, "\(header.rows) rows and \(header.columns) columns, expected at least one of each.")
         }
@@ -210,6 +237,12 @@ private final class DICOMReader {
                 "BitsAllocated \(header.bitsAllocated), BitsStored \(header.bitsStored), PixelRepresentation \(header.pixelRepresentation); expected 16, 1 to 16, and 0 or 1."
             )
         }
+        guard (header.bitsStored - 1...15).contains(header.highBit) else {
+            throw problem(
+                .unsupportedPixels,
+                "HighBit \(header.highBit) with BitsStored \(header.bitsStored), expected \(header.bitsStored - 1): where the pixels' bits lie is not known. Get the file from its source again."
+            )
+        }
         // Both fit 16 bits by the standard, but a file can claim anything.
         guard max(header.rows, header.columns) <= 65_535, header.rows * header.columns <= Self.mostPixels else {
             throw problem(.badSize, "\(header.rows) rows and \(header.columns) columns, more than any slice has.")
@@ -224,13 +257,8 @@ private final class DICOMReader {
                 "PixelData has \(found) bytes, expected \(header.rows) x \(header.columns) x 2 = \(expected). Copy or unpack it again."
             )
         }
-        // One byte of padding makes the length even; anything more means that the header tells the wrong size.
-        guard found <= expected + 1 else {
-            throw problem(
-                .badSize,
-                "PixelData has \(found) bytes, more than \(header.rows) x \(header.columns) x 2 = \(expected): Rows or Columns is wrong."
-            )
-        }
+        // Some writers pad to a block; the pixels come first (PS3.5, 8.1.1). One byte of padding makes the length even.
+        if found > expected + 1 { quirks.append(.surplusPixelBytes) }
     }
 
     /// The pixels where they lie; valid as long as the reader.
@@ -247,12 +275,33 @@ private final class DICOMReader {
         guard found >= count, let words else {
             throw problem(.truncated, "the pixels cannot be read to the end. Copy or unpack the file again.")
         }
-        guard found <= count + 1 else {
+        guard found <= count + 1 || !dicom_is_compressed(file) else {
             throw problem(
                 .badSize, "\(found) pixels, more than \(header.rows) x \(header.columns): Rows or Columns is wrong.")
         }
         return StoredPixels(
-            words: words, count: count, is_signed: header.pixelRepresentation == 1, bits: Int32(header.bitsStored))
+            words: try rightJustified(words, count, header), count: count, is_signed: header.pixelRepresentation == 1,
+            bits: Int32(header.bitsStored))
+    }
+
+    /// Pixels that lie in the upper bits of their words, moved down (PS3.5, 8.1.1); others as they are.
+    private func rightJustified(
+        _ words: UnsafeRawPointer, _ count: Int, _ header: SliceHeader
+    ) throws(SliceError) -> UnsafeRawPointer {
+        let shift = header.highBit + 1 - header.bitsStored
+        guard shift > 0 else { return words }
+        let stored = UnsafeRawBufferPointer(start: words, count: 2 * count)
+        shifted = (0..<count).map { stored.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self) }
+        // Writers that mean the lower bits leave something in those that the header says are not used.
+        guard shifted.allSatisfy({ $0 & (1 << shift - 1) == 0 }) else {
+            throw problem(
+                .unsupportedPixels,
+                "HighBit \(header.highBit) with BitsStored \(header.bitsStored) says that the lower \(shift) bits are unused, but they are used: the header contradicts the pixels. Get the file from its source again, or set HighBit to \(header.bitsStored - 1) if its lower bits are meant: dcmodify -m HighBit=\(header.bitsStored - 1)."
+            )
+        }
+        quirks.append(.leftJustified)
+        for index in shifted.indices { shifted[index] >>= UInt16(shift) }
+        return shifted.withUnsafeBytes { UnsafeRawPointer($0.baseAddress ?? words) }
     }
 
     private static func text(_ reason: [CChar]) -> String {

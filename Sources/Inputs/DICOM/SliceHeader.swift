@@ -48,6 +48,9 @@ public struct SliceHeader: Sendable, Equatable {
     /// The UID of the transfer syntax that the file is written in.
     public var transferSyntax = "1.2.840.10008.1.2.1"
 
+    /// What is odd about the file it was read from.
+    public var quirks: [SliceQuirk] = []
+
     /// The attributes of a slice that says nothing of itself.
     public init() {}
 

@@ -98,7 +98,7 @@ package struct InputStages {
                 CatalogSettings(
                     input: try competition.located(), folds: recipe.folds.count, foldSeed: recipe.folds.seed,
                     repairsWrap: recipe.catalog.repairWrappedPixels, threads: threads),
-                progress: session.reporting(progress.reporting("catalog", unit: "slices")))
+                note: progress.note, progress: session.reporting(progress.reporting("catalog", unit: "slices")))
             try noteSkipped()
         }
     }
