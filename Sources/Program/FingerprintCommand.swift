@@ -34,6 +34,7 @@ struct FingerprintCommand: ParsableCommand {
     private struct Listing: Encodable {
         var rootHash: String
         var files: [Manifest.Entry]
+        var passedOver: [Fingerprint.PassedOver]
     }
 
     func validate() throws {
@@ -50,18 +51,27 @@ struct FingerprintCommand: ParsableCommand {
             }
             expected = try Manifest(parsing: data, name: check)
         }
+        var passedOver: [Fingerprint.PassedOver] = []
         let progress = ProgressMeter.standard(quiet: false)
         let report = progress.reporting("fingerprint", unit: members ? "members" : "files")
         let found =
             members
-            ? try ArchiveFingerprint(archive: paths[0], threads: threads).manifest(progress: report)
-            : try Fingerprint.manifest(of: paths, threads: threads, progress: report)
+            ? try ArchiveFingerprint(archive: paths[0], threads: threads).manifest(
+                passOver: { passedOver.append($0) }, progress: report)
+            : try Fingerprint.manifest(
+                of: paths, threads: threads, passOver: { passedOver.append($0) }, progress: report)
         progress.end()
+        Fingerprint.PassedOver.lines(passedOver).forEach(Console.log)
         guard let expected else {
-            let listing = Listing(rootHash: found.rootHash, files: found.entries)
+            guard !found.entries.isEmpty else {
+                throw Failure(
+                    .badInput,
+                    "\(paths.joined(separator: ", ")): no file to fingerprint. Give files or folders that have some.")
+            }
+            let listing = Listing(rootHash: found.rootHash, files: found.entries, passedOver: passedOver)
             return Console.result(json ? try JSON.encode(listing) : String(found.text.dropLast()))
         }
-        let differences = expected.differences(from: found)
+        let differences = try differences(from: expected, to: found)
         if json {
             Console.result(try JSON.encode(differences))
         } else {
@@ -78,5 +88,32 @@ struct FingerprintCommand: ParsableCommand {
         if !json {
             Console.result("all \(expected.entries.count) files are as in \(check ?? ""), root \(found.rootHash)")
         }
+    }
+
+    /// Compares what was found with a manifest that need not be of this program: it may name files from where it was made, `./` before
+    /// them or not, and what is never part of a fingerprint; and it may lie in the folder itself.
+    private func differences(from expected: Manifest, to found: Manifest) throws -> Manifest.Differences {
+        let (given, found) = (expected.normalized(), found.normalized())
+        let folder = !members && paths.count == 1 && isFolder(paths[0]) ? paths[0] : nil
+        guard let folder else { return given.differences(from: found) }
+        let choices =
+            [given] + [folder, URL(fileURLWithPath: folder).standardizedFileURL.path].compactMap(given.relative)
+        let results = try choices.map { choice in
+            let names = Set(choice.entries.map(\.path))
+            let own = try names.filter { Manifest.isOwn($0) && FileFacts("\(folder)/\($0)") != nil }.map {
+                Manifest.Entry(sha256: try Digest.sha256(file: "\(folder)/\($0)"), path: $0)
+            }
+            let others = found.entries.filter { names.contains($0.path) || !isManifest("\(folder)/\($0.path)") }
+            return choice.differences(from: Manifest(others + own))
+        }
+        return results.first(where: \.isEmpty) ?? results[0]
+    }
+
+    /// Whether a file is the one that the others are checked against.
+    private func isManifest(_ path: String) -> Bool {
+        guard let check else { return false }
+        var (file, manifest) = (stat(), stat())
+        return path.withPath { stat($0, &file) } == 0 && stat(check, &manifest) == 0
+            && file.st_ino == manifest.st_ino && file.st_dev == manifest.st_dev
     }
 }

@@ -37,6 +37,7 @@ struct UnpackCommand: ParsableCommand {
         progress.end()
         let text =
             "\(report.folder): \(report.files) files, \(Numbers.bytes(Int(report.bytes))), \(report.alreadyThere) of them already there\nroot \(report.rootHash)"
+        Fingerprint.PassedOver.lines(report.passedOver).forEach(Console.log)
         Console.result(json ? try JSON.encode(report) : text)
         if let failure = unpacker.failure(of: report) { throw failure }
     }

@@ -56,7 +56,12 @@ struct ManifestTests {
         #expect(expected.differences(from: expected).isEmpty)
     }
 
-    @Test("a line that is none names its number", arguments: ["abc  x", "\(abc) x", "\(abc)  ", "<html>"])
+    @Test(
+        "a line that is none names its number",
+        arguments: [
+            "abc  x", "\(abc)  ", "\(abc)x", "\\\(abc)  a\\t", "MD5 (x) = \(abc)", "SHA256 (x) = abc",
+            "SHA256 (x) \(abc)",
+        ])
     func malformed(line: String) {
         let failure = InputFixtures.failure { _ = try Manifest(parsing: "# comment\n\(line)\n", name: "m.txt") }
         #expect(failure?.status == .badInput)

@@ -78,6 +78,99 @@ struct TarTests {
         }
     }
 
+    @Test(
+        "tars that were joined end to end are all read; less than a header after the end is passed over, more is damage"
+    )
+    func joined() throws {
+        try InputFixtures.withFolder { folder in
+            var parts: [Data] = []
+            for name in ["one", "two"] {
+                try FileManager.default.createDirectory(atPath: folder + "/in", withIntermediateDirectories: true)
+                try InputFixtures.write(name, to: folder + "/in/\(name)")
+                parts.append(try Data(contentsOf: URL(fileURLWithPath: try Self.pack(folder, into: "a.tar", "-c"))))
+                try FileManager.default.removeItem(atPath: folder + "/in")
+            }
+            func unpack(_ bytes: Data, into out: String) throws -> [String] {
+                try bytes.write(to: URL(fileURLWithPath: folder + "/b.tar"))
+                return try Unpacker(archive: folder + "/b.tar", destination: folder + "/" + out).run().manifest.entries
+                    .map(\.path)
+            }
+            #expect(try unpack(parts[0] + parts[1], into: "both") == ["one", "two"])
+            #expect(try unpack(parts[0] + Data("junk".utf8), into: "junk") == ["one"])
+            #expect(try unpack(parts[0] + Data(count: 700), into: "zeros") == ["one"])
+            let failure = InputFixtures.failure {
+                _ = try unpack(parts[0] + Data(repeating: 7, count: 600), into: "more")
+            }
+            #expect(failure?.status == .badInput)
+            #expect(!FileManager.default.fileExists(atPath: folder + "/more/manifest.sha256"))
+        }
+    }
+
+    @Test("a zip that lies last in a tar is a file of it; a later volume of a tar is called that")
+    func zipInTar() throws {
+        try InputFixtures.withFolder { folder in
+            try FileManager.default.createDirectory(atPath: folder + "/in", withIntermediateDirectories: true)
+            try InputFixtures.write("first", to: folder + "/in/a")
+            try ZipFixture(members: [.init(name: "x", bytes: [1])]).write(to: folder + "/in/z.zip")
+            let archive = try Self.pack(folder, into: "a.tar", "-c", "--sort=name")
+            let names = try Unpacker(archive: archive, destination: folder + "/out").run().manifest.entries.map(\.path)
+            #expect(names == ["a", "z.zip"])
+            // The member's type, which says that it goes on from another volume, and the header's sum.
+            var bytes = try Data(contentsOf: URL(fileURLWithPath: archive))
+            bytes[156] = UInt8(ascii: "M")
+            for place in 148..<156 { bytes[place] = 32 }
+            let sum = String(bytes[..<512].reduce(0) { $0 + Int($1) }, radix: 8)
+            bytes.replaceSubrange(
+                148..<156, with: String(repeating: "0", count: 6 - sum.count).utf8 + Array(sum.utf8) + [0, 32])
+            try bytes.write(to: URL(fileURLWithPath: folder + "/later.tar"))
+            let failure = InputFixtures.failure {
+                _ = try Unpacker(archive: folder + "/later.tar", destination: folder + "/later").run()
+            }
+            #expect(failure?.message.contains("one volume of a split archive") == true)
+        }
+    }
+
+    @Test("names that are no UTF-8 keep their bytes", arguments: ["--format=gnu", "--format=pax"])
+    func nameBytes(format: String) throws {
+        try InputFixtures.withFolder { folder in
+            let names: [[UInt8]] = [[0x61, 0xE9], [0x61, 0xE8], Array("ä".utf8)]
+            try FileManager.default.createDirectory(atPath: folder + "/in", withIntermediateDirectories: true)
+            for name in names {
+                let descriptor = "\(folder)/in/\(String(path: name))".withPath { open($0, O_CREAT | O_WRONLY, 0o644) }
+                #expect(write(descriptor, name, name.count) == name.count)
+                close(descriptor)
+            }
+            let expected = try Fingerprint.manifest(of: [folder + "/in"], threads: 1)
+            #expect(Set(expected.entries.map(\.path.pathBytes)) == Set(names))
+            let archive = try Self.pack(folder, into: "a.tar", "-c", format)
+            #expect(try Unpacker(archive: archive, destination: folder + "/out").run().manifest == expected)
+            #expect(try Fingerprint.manifest(of: [folder + "/out"], threads: 1) == expected)
+        }
+    }
+
+    @Test("of 300 damaged tars each gives members as they were packed, or an error and no manifest")
+    func mutations() throws {
+        try InputFixtures.withFolder { folder in
+            for name in ["one", "two", "three"] { try InputFixtures.write(name, to: folder + "/in/d/\(name)") }
+            let archive = try Self.pack(folder, into: "a.tar", "-c", "--sort=name", "-b", "1")
+            let whole = Array(try Data(contentsOf: URL(fileURLWithPath: archive)))
+            var random = SeededBytes(seed: 7)
+            for round in 0..<300 {
+                // Of plain tars only the headers have a sum.
+                let header = 512 * [0, 1, 2, 4, 6][random.below(5)]
+                let damaged =
+                    whole[..<header] + random.mutated(Array(whole[header..<header + 512])) + whole[(header + 512)...]
+                try InputFixtures.write(damaged, to: folder + "/b.tar")
+                let unpacker = Unpacker(archive: folder + "/b.tar", destination: "\(folder)/out\(round)", threads: 1)
+                guard let (report, manifest) = try? unpacker.run() else {
+                    #expect(!FileManager.default.fileExists(atPath: "\(folder)/out\(round)/manifest.sha256"))
+                    continue
+                }
+                #expect(manifest.entries.count == 3 || unpacker.failure(of: report) != nil, "\(round)")
+            }
+        }
+    }
+
     @Test("a plain tar is not begun without space for it")
     func space() throws {
         try InputFixtures.withFolder { folder in

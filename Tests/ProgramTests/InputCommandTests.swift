@@ -48,6 +48,74 @@ struct InputCommandTests {
         }
     }
 
+    @Test("a manifest from elsewhere is checked whatever its paths begin with, and where it lies in the folder itself")
+    func foreignManifest() throws {
+        try InputFixtures.withFolder { folder in
+            try InputFixtures.write("a", to: folder + "/in/a")
+            try InputFixtures.write("b", to: folder + "/in/sub/b")
+            let lines = ["a", "sub/b"].map { (Digest.sha256(String($0.suffix(1))), $0) }
+            for (place, prefix) in [("m", "./"), ("m", folder + "/in/"), ("in/SUMS", "")] {
+                try InputFixtures.write(lines.map { "\($0)  \(prefix)\($1)\r\n" }.joined(), to: "\(folder)/\(place)")
+                let check = try ProgramRun("fingerprint", folder + "/in", "--check", "\(folder)/\(place)")
+                #expect(check.status == 0, "\(prefix): \(check.output)\(check.errors)")
+            }
+            // The folder's own manifest is no part of it, and is checked where another one names it.
+            try FileManager.default.removeItem(atPath: folder + "/in/SUMS")
+            try InputFixtures.write("own", to: folder + "/in/manifest.sha256")
+            let all = lines + [(Digest.sha256("own"), "manifest.sha256")]
+            try InputFixtures.write(all.map { "\($0)  ./\($1)\n" }.joined(), to: folder + "/m")
+            #expect(try ProgramRun("fingerprint", folder + "/in", "--check", folder + "/m").status == 0)
+            try InputFixtures.write("other", to: folder + "/in/manifest.sha256")
+            #expect(
+                try ProgramRun("fingerprint", folder + "/in", "--check", folder + "/m").output
+                    == "changed manifest.sha256\n")
+        }
+    }
+
+    @Test(
+        "a fingerprint covers names of any bytes; pipes, sockets and links that lead nowhere are named, and nobody waits for them"
+    )
+    func passedOver() throws {
+        try InputFixtures.withFolder { folder in
+            try InputFixtures.write("a", to: folder + "/in/a")
+            let odd = "\(folder)/in/\(String(path: [0x62, 0xFF]))".withPath { open($0, O_CREAT | O_WRONLY, 0o644) }
+            close(odd)
+            #expect(mkfifo(folder + "/in/pipe", 0o600) == 0)
+            try FileManager.default.createSymbolicLink(atPath: folder + "/in/broken", withDestinationPath: "nowhere")
+            try FileManager.default.createSymbolicLink(atPath: folder + "/in/up", withDestinationPath: "..")
+            let run = try ProgramRun("fingerprint", folder + "/in")
+            #expect(run.status == 0 && run.output.contains("manifest 1: 2 files"))
+            for text in [
+                "broken: a link that leads nowhere", "pipe: a pipe", "up/in: a link to a folder that it lies in",
+            ] {
+                #expect(run.errors.contains("passed over \(folder)/in/\(text)"), "\(run.errors)")
+            }
+            let unpack = try ProgramRun("unpack", folder + "/in", "--into", folder + "/out")
+            #expect(unpack.status == 0 && unpack.errors.contains("in/pipe: a pipe"))
+            for name in ["a", String(path: [0x62, 0xFF])] { "\(folder)/in/\(name)".withPath { _ = unlink($0) } }
+            for arguments in [["fingerprint", folder + "/in"], ["unpack", folder + "/in", "--into", folder + "/out"]] {
+                let run = try ProgramRun(arguments)
+                #expect(run.status == 65 && run.errors.contains("in/pipe: a pipe"), "\(run.errors)")
+            }
+        }
+    }
+
+    @Test("of a folder of archives, what is neither file nor archive is named each time")
+    func besideArchives() throws {
+        try InputFixtures.withFolder { folder in
+            try FileManager.default.createDirectory(atPath: folder + "/in/more", withIntermediateDirectories: true)
+            try ZipFixture(members: [.init(name: "a.dcm", bytes: [1])]).write(to: folder + "/in/z.zip")
+            #expect(mkfifo(folder + "/in/p.zip", 0o600) == 0)
+            for _ in 0..<2 {
+                let run = try ProgramRun("unpack", folder + "/in", "--into", folder + "/out")
+                #expect(run.status == 0 && run.output.contains("1 files"))
+                #expect(
+                    run.errors.contains("in/more: a folder beside archives") && run.errors.contains("in/p.zip: no file")
+                )
+            }
+        }
+    }
+
     @Test("bad usage is 64, missing input 66, bad input 65")
     func exitCodes() throws {
         try InputFixtures.withFolder { folder in

@@ -11,6 +11,12 @@ struct ZipFixture {
         var offset: Int?
         /// Unix mode in the attributes.
         var mode = 0o100644
+        /// The system that made it: Unix (3), or MS-DOS (0).
+        var system: UInt8 = 3
+        /// Bytes of its name that are no UTF-8.
+        var nameBytes: [UInt8]?
+
+        var shownName: [UInt8] { nameBytes ?? Array(name.utf8) }
     }
 
     var members: [Member]
@@ -18,6 +24,10 @@ struct ZipFixture {
     var isZip64 = false
     /// Bytes that somebody put before the archive.
     var prefix: [UInt8] = []
+    /// Counts that are not those of the members.
+    var statedCount: Int?
+    /// The number of the volume that this is, from 0.
+    var volume = 0
 
     /// Writes the archive with holes where nothing is.
     func write(to path: String) throws {
@@ -33,8 +43,8 @@ struct ZipFixture {
             let local =
                 Self.number(0x0403_4B50, 4) + Self.number(20, 2) + [UInt8](repeating: 0, count: 8)
                 + Self.number(Int(Self.crc(member.bytes)), 4) + Self.number(member.bytes.count, 4)
-                + Self.number(member.bytes.count, 4) + Self.number(member.name.utf8.count, 2) + Self.number(0, 2)
-                + Array(member.name.utf8) + member.bytes
+                + Self.number(member.bytes.count, 4) + Self.number(member.shownName.count, 2) + Self.number(0, 2)
+                + member.shownName + member.bytes
             put(local, at: start)
             end = start + local.count
             directory += entry(member, start: start)
@@ -49,14 +59,14 @@ struct ZipFixture {
             isZip64 ? Self.number(1, 2) + Self.number(24, 2) + [size, size, start].flatMap { Self.number($0, 8) } : []
         let (shownSize, shownStart) = isZip64 ? (0xFFFF_FFFF, 0xFFFF_FFFF) : (size, start)
         // Made by Unix (3), attributes with the mode in the upper half.
-        return Self.number(0x0201_4B50, 4) + [45, 3] + Self.number(45, 2) + [UInt8](repeating: 0, count: 8)
+        return Self.number(0x0201_4B50, 4) + [45, member.system] + Self.number(45, 2) + [UInt8](repeating: 0, count: 8)
             + Self.number(Int(Self.crc(member.bytes)), 4) + Self.number(shownSize, 4) + Self.number(shownSize, 4)
-            + Self.number(member.name.utf8.count, 2) + Self.number(extra.count, 2) + [UInt8](repeating: 0, count: 6)
-            + Self.number(member.mode << 16, 4) + Self.number(shownStart, 4) + Array(member.name.utf8) + extra
+            + Self.number(member.shownName.count, 2) + Self.number(extra.count, 2) + [UInt8](repeating: 0, count: 6)
+            + Self.number(member.mode << 16, 4) + Self.number(shownStart, 4) + member.shownName + extra
     }
 
     private func trailer(directory size: Int, at offset: Int) -> [UInt8] {
-        let count = members.count
+        let count = statedCount ?? members.count
         let wide =
             Self.number(0x0606_4B50, 4) + Self.number(44, 8) + Self.number(45, 2) + Self.number(45, 2)
             + Self.number(0, 8) + Self.number(count, 8) + Self.number(count, 8) + Self.number(size, 8)
@@ -64,7 +74,8 @@ struct ZipFixture {
         let locator =
             Self.number(0x0706_4B50, 4) + Self.number(0, 4) + Self.number(offset + size, 8) + Self.number(1, 4)
         let shown = isZip64 ? (0xFFFF, 0xFFFF_FFFF, 0xFFFF_FFFF) : (count, size, offset)
-        return (isZip64 ? wide + locator : []) + Self.number(0x0605_4B50, 4) + Self.number(0, 4)
+        return (isZip64 ? wide + locator : []) + Self.number(0x0605_4B50, 4) + Self.number(volume, 2)
+            + Self.number(0, 2)
             + Self.number(shown.0, 2)
             + Self.number(shown.0, 2) + Self.number(shown.1, 4) + Self.number(shown.2, 4) + Self.number(0, 2)
     }

@@ -22,13 +22,13 @@ package final class FileRegion: Sendable {
     package convenience init(path: String) throws {
         // Asked before it is opened: a pipe would wait for a writer.
         var status = stat()
-        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+        if path.withPath({ stat($0, &status) }) == 0, status.st_mode & S_IFMT != S_IFREG {
             throw Failure(
                 .badInput,
                 "\(path): not a file. An archive is read here and there, so that a pipe or a device will not do; save it to a file first."
             )
         }
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = path.withPath { open($0, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else {
             throw Failure(.inputMissing, "\(path): \(String(cString: strerror(errno))). Check the path of the archive.")
         }

@@ -85,7 +85,7 @@ package enum Digest {
     ///
     /// - Throws: ``Failure``: `inputMissing` if it cannot be opened, `inputOutput` if it cannot be read.
     package static func sha256(file path: String) throws -> String {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = path.withPath { open($0, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else {
             throw Failure(.inputMissing, "\(path): cannot be opened for reading. Check that it exists and is readable.")
         }

@@ -1,9 +1,9 @@
 import Foundation
 
-/// The two streams of the program: results go to stdout, everything else to stderr.
+/// The two streams of the program: results go to stdout, everything else to stderr. Paths have their own bytes there.
 package enum Console {
     /// Prints a result and ends its line; ends the program with 74 if stdout takes no more (a full disk).
-    package static func result(_ text: String) { write(Array("\(text)\n".utf8)) }
+    package static func result(_ text: String) { write("\(text)\n".pathBytes) }
 
     /// Writes the bytes of a result, likewise.
     package static func write(_ bytes: some ContiguousBytes) {
@@ -19,7 +19,7 @@ package enum Console {
 
     /// Writes text to stderr as it is; what stderr does not take is lost, for there is nowhere to say so.
     package static func show(_ text: String) {
-        try? Array(text.utf8).withUnsafeBytes { try writeAll($0, to: STDERR_FILENO, naming: "standard error") }
+        try? text.pathBytes.withUnsafeBytes { try writeAll($0, to: STDERR_FILENO, naming: "standard error") }
     }
 
     /// Makes the three standard streams safe to use; to be called first.

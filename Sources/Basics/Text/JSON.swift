@@ -15,7 +15,13 @@ package enum JSON {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         if indented { encoder.outputFormatting.insert(.prettyPrinted) }
         if keys == .snakeCase { encoder.keyEncodingStrategy = .convertToSnakeCase }
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
+        let text = String(decoding: try encoder.encode(value), as: UTF8.self)
+        guard !text.isPlainPath else { return text }
+        // What stands for a path's bytes must not become these again: JSON is UTF-8.
+        return text.unicodeScalars.map { scalar in
+            scalar.value < 0x10_FF80
+                ? String(scalar) : "\\udbff\\u" + String(0xDC00 + (scalar.value & 0x3FF), radix: 16)
+        }.joined()
     }
 
     /// Reads a JSON file; an unreadable one is the user's input to mend, so the message names the file and the place.

@@ -17,8 +17,11 @@ package struct ArchiveFingerprint {
 
     /// - Throws: ``Failure``: `inputMissing` without an archive, `badInput` if it is damaged, cut off, encrypted or none, or has members
     ///   that would not be unpacked.
-    package func manifest(progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }) throws -> Manifest {
+    package func manifest(
+        passOver: (Fingerprint.PassedOver) -> Void = { _ in }, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+    ) throws -> Manifest {
         var plan = try UnpackPlan.forReading(archive)
+        try UnpackPlan.passedOver(in: archive).forEach(passOver)
         var entries = try hashFiles(plan.files, progress: progress)
         for stream in plan.streams {
             entries += try hashStream(stream.path, below: stream.folder, &plan, progress: progress)

@@ -20,6 +20,8 @@ package final class ArchiveReader {
     private let archive: OpaquePointer
     private var current: Member?
     package private(set) var membersSeen = 0
+    /// Where the current member's bytes begin, of a compressed tar in what it unpacks to.
+    private var contentStart = 0
     /// Bytes of the archive's file.
     package let size: Int
     /// How many of these the reader has come to; it may jump to and fro.
@@ -52,6 +54,8 @@ package final class ArchiveReader {
         ] {
             _ = support(archive)
         }
+        // Tars that were joined end to end: without it all but the first one would be left out without a word.
+        _ = archive_read_set_option(archive, "tar", "read_concatenated_archives", "1")
         guard archive_read_open_filename(archive, path, Self.blockSize) == ARCHIVE_OK else {
             // The reader is whole by now, so that deinit frees the archive.
             let reason = Self.reason(archive)
@@ -77,6 +81,7 @@ package final class ArchiveReader {
             return nil
         }
         guard status == ARCHIVE_OK || status == ARCHIVE_WARN, let entry else {
+            if isAfterEndOfTar { return nil }
             if membersSeen == 0 {
                 throw Failure(
                     .badInput, "\(path): not an archive that can be read (\(Self.reason(archive))). \(Self.expectation)"
@@ -86,7 +91,8 @@ package final class ArchiveReader {
         }
         let name = archive_entry_pathname_utf8(entry) ?? archive_entry_pathname(entry)
         let member = Member(
-            path: name.map { String(cString: $0) } ?? "", kind: Self.kind(of: entry),
+            path: name.map { String(path: UnsafeRawBufferPointer(start: $0, count: strlen($0))) } ?? "",
+            kind: Self.kind(of: entry),
             size: archive_entry_size_is_set(entry) != 0 ? archive_entry_size(entry) : nil, offset: offset(of: entry))
         guard archive_entry_is_encrypted(entry) == 0 else {
             throw Failure(
@@ -94,9 +100,18 @@ package final class ArchiveReader {
                 "\(path): the member \(member.path) is encrypted. Kaggle's archive has no password; download it again, or decrypt it first."
             )
         }
+        contentStart = Int(archive_filter_bytes(archive, 0))
         current = member
         membersSeen += 1
         return member
+    }
+
+    /// Whether the reader has come to the zeros that end a tar, after which there is less than another header.
+    private var isAfterEndOfTar: Bool {
+        guard archive_format(archive) & Self.formatMask == Self.tarFormat, let bytes = current?.size,
+            Self.reason(archive) == "Truncated tar archive"
+        else { return false }
+        return Int(archive_filter_bytes(archive, 0)) >= contentStart + (Int(bytes) + 511) / 512 * 512 + 512
     }
 
     /// What has been consumed so far ends where the member's bytes begin. Of a sparse file only some bytes are there.
@@ -140,7 +155,9 @@ package final class ArchiveReader {
         guard archive_format(archive) & Self.formatMask == Self.zipFormat else { return }
         let file = try FileRegion(path: path)
         let directory = try ZipDirectory.read(fileSize: file.size) { try file.bytes(at: $0, count: $1) }
-        if case .failure(.noEndRecord) = directory { throw damaged("after \(current?.path ?? "its start")") }
+        guard case .success(let found) = directory, found.members.count == membersSeen else {
+            throw damaged("after \(current?.path ?? "its start")")
+        }
     }
 
     // libarchive writes these as macros that Swift does not see: ARCHIVE_FORMAT_BASE_MASK, ARCHIVE_FORMAT_ZIP, ARCHIVE_FORMAT_TAR.

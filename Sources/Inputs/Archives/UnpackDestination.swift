@@ -39,7 +39,7 @@ package final class UnpackDestination {
         if parts.count == 1, parts[0] == Manifest.fileName || parts[0].hasPrefix(".repro-") {
             return "a name that the program uses for its own files"
         }
-        if parts.contains(where: { $0.utf8.count > 255 }) { return "a name of more than 255 bytes" }
+        if parts.contains(where: { String($0).pathBytes.count > 255 }) { return "a name of more than 255 bytes" }
         return nil
     }
 
@@ -57,8 +57,10 @@ package final class UnpackDestination {
         try prepareFolder(of: name)
         let path = path(name)
         var status = stat()
-        if lstat(path, &status) != 0 {
-            guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw systemFailure("make this folder", path) }
+        if path.withPath({ lstat($0, &status) }) != 0 {
+            guard path.withPath({ mkdir($0, 0o755) }) == 0 || errno == EEXIST else {
+                throw systemFailure("make this folder", path)
+            }
         } else if status.st_mode & S_IFMT == S_IFLNK {
             throw MemberProblem.refused("the destination has a link at \(path), which may lead elsewhere")
         } else if status.st_mode & S_IFMT != S_IFDIR {
@@ -110,7 +112,7 @@ package final class UnpackDestination {
             unlink(temporary)
             throw error
         }
-        guard rename(temporary, path) == 0 else {
+        guard path.withPath({ rename(temporary, $0) }) == 0 else {
             let isFolder = errno == EISDIR
             let failure = systemFailure("write", path)
             unlink(temporary)

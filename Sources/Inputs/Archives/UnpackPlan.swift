@@ -57,16 +57,24 @@ package struct UnpackPlan {
     /// Adds an archive, or every archive and file of a folder.
     package mutating func add(_ path: String) throws {
         guard isFolder(path) else { return try addArchive(path, folder: "", isOutermost: true) }
-        for name in try FileManager.default.contentsOfDirectory(atPath: path).sorted() where !name.hasPrefix(".") {
+        for name in try namesInFolder(path) where !name.hasPrefix(".") {
             let file = path + "/" + name
-            var status = stat()
-            guard stat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
+            guard let facts = FileFacts(following: file) else { continue }
+            if ArchiveNames.isVolumeBesideOthers(file) { throw ZipArchive.isVolume(file) }
             if ArchiveNames.isArchive(name) {
                 try addArchive(file, folder: ArchiveNames.stem(name), isOutermost: false)
             } else if accept(name, kind: .file) {
-                files.append(File(name: name, size: Int(status.st_size), source: .plain(file)))
+                files.append(File(name: name, size: Int(facts.size), source: .plain(file)))
             }
         }
+    }
+
+    /// What lies in a folder of archives and is no file, hidden names aside.
+    package static func passedOver(in path: String) throws -> [Fingerprint.PassedOver] {
+        guard isFolder(path) else { return [] }
+        return try namesInFolder(path).filter { !$0.hasPrefix(".") }.map { path + "/" + $0 }
+            .filter { FileFacts(following: $0) == nil }
+            .map { .init(path: $0, reason: isFolder($0) ? "a folder beside archives" : "no file, and no link to one") }
     }
 
     private mutating func addArchive(_ path: String, folder: String, isOutermost: Bool) throws {
@@ -106,6 +114,8 @@ package struct UnpackPlan {
             archive = try ZipArchive(of: try nestedRegion(member, name: name, in: region))
         } catch MemberProblem.damaged(let reason) {
             return damaged.append(.init(member: name, reason: reason))
+        } catch let failure as Failure where failure.status == .badInput {
+            return damaged.append(.init(member: name, reason: failure.message))
         }
         guard let archive else {
             return damaged.append(
@@ -172,6 +182,27 @@ package enum ArchiveNames {
     package static func stem(_ name: String) -> String {
         let length = suffixes.filter { name.lowercased().hasSuffix($0) }.map(\.count).max() ?? 0
         return String(name.dropLast(length))
+    }
+
+    /// Whether a name is that of one volume of a split archive: `.z01`, or an archive's name and `.001`, `.part2`, `.aa` or the like.
+    package static func isVolume(_ path: String) -> Bool {
+        let name = (path as NSString).lastPathComponent.lowercased()
+        if name.wholeMatch(of: /.*\.z[0-9]{2,}/) != nil { return true }
+        // wget names a second download `.1`.
+        let endings = [
+            /[._-]?part[._-]?[0-9]{1,4}$/, /[._-]?[0-9]{2,4}$/, /(?:[._-]|[._-]part[._-]?)?[a-f][a-z]$/,
+            /[._-]?aa[a-z]$/,
+        ]
+        return endings.contains { isArchive(name.replacing($0, with: "")) && !isArchive(name) }
+    }
+
+    /// Whether it is, and another volume lies beside it.
+    static func isVolumeBesideOthers(_ path: String) -> Bool {
+        let (folder, name) = ((path as NSString).deletingLastPathComponent, (path as NSString).lastPathComponent)
+        guard isVolume(path), let names = try? namesInFolder(folder.isEmpty ? "." : folder) else { return false }
+        return names.contains {
+            $0 != name && $0.count == name.count && $0.dropLast(3) == name.dropLast(3) && isVolume($0)
+        }
     }
 
     /// Whether a member's path starts with a folder, or is it.

@@ -19,6 +19,7 @@ package final class UnpackRun {
         self.destination = destination
         journal = try HashJournal(path: destination.path(Unpacker.journalName), source: source)
         report = Unpacker.Report(folder: destination.root)
+        report.passedOver = try UnpackPlan.passedOver(in: unpacker.archive)
     }
 
     package func perform(progress: (_ done: Int, _ all: Int) -> Void) throws -> (
@@ -253,7 +254,7 @@ package final class UnpackRun {
         let manifest = Manifest(entries)
         report.rootHash = manifest.rootHash
         try clearStrays(but: Set(entries.map(\.path)))
-        guard report.damaged.isEmpty else { return (report, manifest) }
+        guard report.damaged.isEmpty, report.refused.isEmpty else { return (report, manifest) }
         try writeManifest(manifest, to: manifestPath)
         try journal.complete()
         for name in try FileManager.default.contentsOfDirectory(atPath: destination.root)
@@ -266,20 +267,19 @@ package final class UnpackRun {
         let temporary = destination.path(UnpackDestination.temporaryManifest)
         let file = try OutputFile(at: temporary, naming: path)
         defer { file.close() }
-        var text = manifest.text
-        try text.withUTF8 { try file.append(UnsafeRawBufferPointer($0)) }
+        try manifest.text.pathBytes.withUnsafeBytes { try file.append($0) }
         try publish(temporary, as: path)
     }
 
     /// Removes what another archive left, and anybody's files if the destination is the program's own; reports the rest.
     private func clearStrays(but names: Set<String>) throws {
-        for (name, path) in try Fingerprint.files(in: destination.root, followsLinks: false)
+        for (name, path) in try Fingerprint.everything(in: destination.root)
         where !names.contains(name) {
             guard unpacker.removesStrays || journal.vouchesForFormer(name, at: path) else {
                 report.strays.append(name)
                 continue
             }
-            guard unlink(path) == 0 else { throw systemFailure("remove", path) }
+            guard path.withPath({ unlink($0) }) == 0 else { throw systemFailure("remove", path) }
             report.removed += 1
         }
     }

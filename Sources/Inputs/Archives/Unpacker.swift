@@ -38,7 +38,7 @@ package struct Unpacker {
         package var bytes: Int64 = 0
         /// Files that an earlier run had already unpacked.
         package var alreadyThere = 0
-        /// Members that were not unpacked because their path or kind is unsafe.
+        /// Members that were not unpacked because of their path or kind. With one of them there is no manifest.
         package var refused: [Problem] = []
         /// Members whose bytes are not those that were packed. With one of them there is no manifest.
         package var damaged: [Problem] = []
@@ -46,6 +46,8 @@ package struct Unpacker {
         package var removed = 0
         /// Files in the destination that are not the archive's; not in the manifest.
         package var strays: [String] = []
+        /// What lies in a folder of archives, or in a folder that was given instead, and is no file or cannot be read.
+        package var passedOver: [Fingerprint.PassedOver] = []
     }
 
     /// Names the program's own file in the destination.
@@ -76,28 +78,38 @@ package struct Unpacker {
     /// What an archive is known by: a zip by its directory, which has a checksum of every member, so that a copy or a second download
     /// is the same archive; any other by size and time. Hashing 180 GB to know it again would take as long as unpacking it.
     package static func identity(of archive: String) throws -> String {
+        let isFolder = isFolder(archive)
         let files =
-            isFolder(archive)
-            ? try FileManager.default.contentsOfDirectory(atPath: archive).sorted().map { archive + "/" + $0 }
-                .filter { !isFolder($0) }
+            isFolder
+            ? try namesInFolder(archive).map { archive + "/" + $0 }.filter { FileFacts(following: $0) != nil }
             : [archive]
         let facts = try files.map { file in
             var status = stat()
-            guard stat(file, &status) == 0 else {
+            guard file.withPath({ stat($0, &status) }) == 0 else {
                 throw Failure(
                     .inputMissing, "\(file): \(String(cString: strerror(errno))). Check the path of the archive.")
             }
-            if let zip = try ZipArchive(of: try FileRegion(path: file)) { return "zip \(try zip.hash())" }
+            if !isFolder || ArchiveNames.isArchive(file), let zip = try ZipArchive(of: try FileRegion(path: file)) {
+                return "zip \(try zip.hash())\(zip.isMended ? " mended" : "")"
+            }
             return "file \(FileFacts(status).size) \(FileFacts(status).modified)"
         }
         return files.count == 1 ? facts[0] : "several \(Digest.sha256(facts.joined(separator: "\n")))"
     }
 
     private func fingerprintFolder(progress: (Int, Int) -> Void) throws -> (report: Report, manifest: Manifest) {
-        let manifest = try Fingerprint.manifest(of: [archive], threads: threads, progress: progress)
+        var passedOver: [Fingerprint.PassedOver] = []
+        let manifest = try Fingerprint.manifest(
+            of: [archive], threads: threads, passOver: { passedOver.append($0) }, progress: progress)
+        guard !manifest.entries.isEmpty else {
+            throw Failure(
+                .badInput,
+                (["\(archive): a folder without any file. Give the competition's archive or its unpacked folder."]
+                    + Fingerprint.PassedOver.lines(passedOver)).joined(separator: "\n"))
+        }
         let report = Report(
             folder: archive, rootHash: manifest.rootHash, files: manifest.entries.count,
-            alreadyThere: manifest.entries.count)
+            alreadyThere: manifest.entries.count, passedOver: passedOver)
         return (report, manifest)
     }
 
@@ -114,7 +126,7 @@ package struct Unpacker {
                 "\(archive): \(report.damaged.count) members are damaged and were not unpacked; all others were, and no manifest is written. Download or copy the archive again and run the same command: only these are unpacked then.",
                 report.damaged),
             list(
-                "\(archive): \(report.refused.count) members were not unpacked; all others were. Is this the competition's archive?",
+                "\(archive): \(report.refused.count) members were not unpacked; all others were, and no manifest is written. Is this the competition's archive?",
                 report.refused),
             list(
                 "\(report.folder): \(report.strays.count) files are not the archive's. They may be taken for its slices: remove them, or unpack into another folder.",

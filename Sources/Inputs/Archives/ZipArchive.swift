@@ -9,14 +9,41 @@ package struct ZipArchive: Sendable {
     package let region: FileRegion
     package let members: [ZipMember]
     private let directory: Range<Int>
+    /// Whether a reader that takes the directory's counts, offsets and names as they stand would find something else.
+    package let isMended: Bool
 
-    /// Reads the directory; nil if there is none that makes sense, or a member that takes more than deflate to unpack: the
-    /// archive is then cut off, damaged or no zip at all, and libarchive has to say what can be done.
+    /// Reads the directory; nil if there is none, or a member that takes more than deflate to unpack: the archive is then cut
+    /// off, of another kind or no archive at all, and libarchive has to say what can be done.
     ///
-    /// - Throws: ``Failure``: `badInput` if a member is encrypted, `inputOutput` if the device cannot be read.
+    /// - Throws: ``Failure``: `badInput` if a member is encrypted, the directory contradicts itself, the file is a volume of a split
+    ///   archive or no archive but what came in its place; `inputOutput` if the device cannot be read.
     package init?(of region: FileRegion) throws {
-        let result = try ZipDirectory.read(fileSize: region.size) { try region.bytes(at: $0, count: $1) }
-        guard case .success(let directory) = result else { return nil }
+        let start = ArchiveStart(try region.bytes(at: 0, count: ArchiveStart.size))
+        if let impostor = start.impostor { throw Failure(.badInput, "\(region.name): \(impostor)") }
+        if start.isLaterTarVolume {
+            throw Self.isVolume(region.name, remedy: "unpack it: tar -xM -f FIRST -f SECOND ...; and give the folder")
+        }
+        if start.isOtherKind && ArchiveNames.isVolumeBesideOthers(region.name) {
+            throw Self.isVolume(region.name)
+        }
+        // A zip that lies at the end of such a file is a member of it.
+        guard !start.isOtherKind else { return nil }
+        let directory: ZipDirectory
+        switch try ZipDirectory.read(fileSize: region.size, { try region.bytes(at: $0, count: $1) }) {
+        case .success(let found): directory = found
+        case .failure(.split):
+            throw Self.isVolume(
+                region.name,
+                remedy:
+                    "join all of them and give the whole: zip -s 0 NAME.zip --out whole.zip, where they lie together")
+        case .failure where ArchiveNames.isVolume(region.name): throw Self.isVolume(region.name)
+        case .failure(.noEndRecord): return nil
+        case .failure(let problem):
+            throw Failure(
+                .badInput,
+                "\(region.name): \(Self.description(of: problem)), so that nobody can say what should be in it. Download or copy the archive again."
+            )
+        }
         if let member = directory.members.first(where: \.isEncrypted) {
             throw Failure(
                 .badInput,
@@ -26,7 +53,25 @@ package struct ZipArchive: Sendable {
         guard directory.members.allSatisfy({ $0.method != nil }) else { return nil }
         self.region = region
         members = directory.members
+        isMended = directory.isMended
         self.directory = directory.place
+    }
+
+    private static func description(of problem: ZipDirectory.Problem) -> String {
+        switch problem {
+        case .contradiction(let how): "the zip's directory \(how)"
+        case .outside(let size, let offset):
+            "the zip's directory, \(size) bytes at \(offset), does not lie between the file's start and its end"
+        case .badEntry(let place): "the zip's directory has no whole entry at its byte \(place)"
+        case .badName(let place): "the zip's directory has a name with a zero in it before its byte \(place)"
+        case .noEndRecord, .split: "the zip has no directory"
+        }
+    }
+
+    static func isVolume(
+        _ name: String, remedy: String = "join all of them and give the whole: cat NAME.001 NAME.002 ... > NAME"
+    ) -> Failure {
+        Failure(.badInput, "\(name): is one volume of a split archive, which alone is not complete; \(remedy).")
     }
 
     /// SHA-256 of the directory's bytes: equal for archives with the same names, sizes and checksums in the same places.

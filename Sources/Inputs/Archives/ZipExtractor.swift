@@ -53,11 +53,36 @@ package final class ZipExtractor {
 
     /// Where a member's bytes start: after its local header, which must be the directory's member.
     package func contentStart(of member: ZipMember, in region: FileRegion) throws -> Int {
-        let header = try region.bytes(at: member.offset, count: member.headerSize)
-        guard let start = header.withUnsafeBytes({ member.contentStart(header: $0) }) else {
+        func content(at offset: Int) throws -> (start: Int, hasChecksum: Bool)? {
+            let header = try region.bytes(at: offset, count: member.headerSize)
+            return header.withUnsafeBytes { member.contentStart(header: $0, at: offset) }
+        }
+        let likely = try content(at: member.offset)
+        if let likely, try !member.isOffsetWrapped || isConfirmed(likely, member, in: region) { return likely.start }
+        // Nobody else is asked for what has 64-bit offsets, or is smaller than 4 GiB.
+        for offset in member.otherOffsets {
+            if let other = try content(at: offset),
+                try likely == nil && !member.isOffsetWrapped || isConfirmed(other, member, in: region)
+            {
+                return other.start
+            }
+        }
+        guard let likely else {
             throw MemberProblem.damaged("its header is not the one that the archive's directory announces")
         }
-        return start
+        return likely.start
+    }
+
+    /// Whether a member's checksum stands in its header, or after its bytes (APPNOTE.TXT, section 4.3.9). There may be other members of
+    /// its name where 32 bits of an offset are the same.
+    private func isConfirmed(
+        _ place: (start: Int, hasChecksum: Bool), _ member: ZipMember, in region: FileRegion
+    ) throws -> Bool {
+        if place.hasChecksum { return true }
+        let (end, isTooFar) = place.start.addingReportingOverflow(member.packedSize)
+        guard !isTooFar else { return false }
+        let checksum = (0..<4).map { UInt8(truncatingIfNeeded: member.checksum >> (8 * $0)) }
+        return try region.bytes(at: end, count: 8) == [0x50, 0x4B, 7, 8] + checksum
     }
 
     private func inflateWhole(_ member: ZipMember, _ content: FileRegion) throws -> UnsafeRawBufferPointer {

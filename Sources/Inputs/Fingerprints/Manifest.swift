@@ -21,91 +21,51 @@ package struct Manifest: Sendable, Equatable {
     /// The file that `unpack` writes beside what it unpacked; never part of a fingerprint.
     package static let fileName = "manifest.sha256"
 
+    /// Whether a file of this name at a folder's top is the program's own, which is not part of the folder's fingerprint.
+    package static func isOwn(_ name: String) -> Bool { name == fileName || name.hasPrefix(".repro-") }
+
     /// Sorted by the bytes of their paths.
     package let entries: [Entry]
 
     package init(_ entries: [Entry]) {
-        self.entries = entries.sorted { bytesPrecede($0.path, $1.path) }
+        let isPlain = entries.allSatisfy(\.path.isPlainPath)
+        self.entries = entries.sorted { isPlain ? bytesPrecede($0.path, $1.path) : Self.precede($0.path, $1.path) }
     }
+
+    /// Whether a path or line comes before another by its bytes, where some have other bytes than their text.
+    private static func precede(_ a: String, _ b: String) -> Bool { a.pathBytes.lexicographicallyPrecedes(b.pathBytes) }
 
     package var rootHash: String {
         var hash = Digest.Stream()
-        for line in entries.map(Self.line).sorted(by: bytesPrecede) {
+        let isPlain = entries.allSatisfy(\.path.isPlainPath)
+        for line in entries.map(Self.line).sorted(by: isPlain ? bytesPrecede : Self.precede) {
             var line = line
-            line.withUTF8 { hash.update(UnsafeRawBufferPointer($0)) }
+            if isPlain {
+                line.withUTF8 { hash.update(UnsafeRawBufferPointer($0)) }
+            } else {
+                hash.update(line.pathBytes)
+            }
         }
         return hash.finish()
     }
 
+    /// The manifest; what is written of it are its `pathBytes`.
     package var text: String {
         "# repro manifest 1: \(entries.count) files, root \(rootHash)\n" + entries.map(Self.line).joined()
     }
 
-    /// A path with a line break or a backslash is escaped, and its line starts with a backslash, as `sha256sum` does.
+    /// A path with a line break (LF or CR) or a backslash is escaped, and its line starts with a backslash, as `sha256sum` does.
     package static func line(_ entry: Entry) -> String {
-        guard entry.path.utf8.contains(where: { $0 == 10 || $0 == 92 }) else {
+        guard entry.path.utf8.contains(where: { $0 == 10 || $0 == 13 || $0 == 92 }) else {
             return "\(entry.sha256)  \(entry.path)\n"
         }
         let escaped = entry.path.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(
-            of: "\n", with: "\\n")
+            of: "\n", with: "\\n"
+        ).replacingOccurrences(of: "\r", with: "\\r")
         return "\\\(entry.sha256)  \(escaped)\n"
     }
 
-    /// Reads what ``text`` or `sha256sum` wrote.
-    ///
-    /// - Throws: ``Failure`` with status `badInput` that names the line.
-    package init(parsing text: Data, name: String) throws {
-        var entries: [Entry] = []
-        var (rest, number) = (text[...], 0)
-        while !rest.isEmpty {
-            number += 1
-            let end = rest.firstIndex(of: 10) ?? rest.endIndex
-            let line = rest[..<end]
-            rest = rest[min(end + 1, rest.endIndex)...]
-            guard let first = line.first, first != UInt8(ascii: "#") else { continue }
-            let isEscaped = first == UInt8(ascii: "\\")
-            let body = isEscaped ? line.dropFirst() : line
-            let hash = body.prefix(64)
-            let rest = body.dropFirst(64)
-            // Two spaces, or a space and an asterisk for what sha256sum calls binary mode.
-            guard hash.count == 64, hash.allSatisfy(Self.isHexadecimal), rest.count > 2,
-                rest.starts(with: "  ".utf8) || rest.starts(with: " *".utf8)
-            else {
-                throw Failure(
-                    .badInput,
-                    "\(name), line \(number): expected 64 hexadecimal digits, two spaces and a path, as sha256sum writes them."
-                )
-            }
-            let path = String(decoding: rest.dropFirst(2), as: UTF8.self)
-            entries.append(
-                Entry(
-                    sha256: String(decoding: hash, as: UTF8.self).lowercased(),
-                    path: isEscaped ? Self.unescaped(path) : path))
-        }
-        self.init(entries)
-    }
-
     package init(parsing text: String, name: String) throws { try self.init(parsing: Data(text.utf8), name: name) }
-
-    private static func isHexadecimal(_ byte: UInt8) -> Bool {
-        (48...57).contains(byte) || (65...70).contains(byte) || (97...102).contains(byte)
-    }
-
-    private static func unescaped(_ path: String) -> String {
-        var result = ""
-        var isEscape = false
-        for character in path {
-            if isEscape {
-                result.append(character == "n" ? "\n" : character)
-                isEscape = false
-            } else if character == "\\" {
-                isEscape = true
-            } else {
-                result.append(character)
-            }
-        }
-        return result
-    }
 
     /// How two manifests differ, by path.
     package struct Differences: Sendable, Equatable, Codable {
@@ -117,6 +77,26 @@ package struct Manifest: Sendable, Equatable {
         package var changed: [String] = []
 
         package var isEmpty: Bool { missing.isEmpty && extra.isEmpty && changed.isEmpty }
+    }
+
+    /// The same with paths without `.` and doubled slashes, by which they are compared.
+    package func normalized() -> Manifest {
+        Manifest(entries.map { Entry(sha256: $0.sha256, path: Self.normalized($0.path)) })
+    }
+
+    /// Paths below a folder, relative to it, as `find FOLDER` names them and this manifest does not; nil if some are not below it.
+    package func relative(to folder: String) -> Manifest? {
+        let prefix = Self.normalized(folder) + "/"
+        guard !entries.isEmpty, entries.allSatisfy({ $0.path.hasPrefix(prefix) }) else { return nil }
+        return Manifest(entries.map { Entry(sha256: $0.sha256, path: String($0.path.dropFirst(prefix.count))) })
+    }
+
+    package static func normalized(_ path: String) -> String {
+        guard path.hasPrefix("./") || path.contains("//") || path.contains("/./") || path.hasSuffix("/.") else {
+            return path
+        }
+        return (path.hasPrefix("/") ? "/" : "")
+            + path.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
     }
 
     /// What a folder lacks, has too much or has changed, when this manifest is what is expected.

@@ -68,7 +68,11 @@ struct StoredZip {
                 .malformed, at: "byte \(position) of the zip directory", "an entry of the zip directory expected")
         case .failure(.badName(let position)):
             throw CheckpointError(
-                .malformed, at: "byte \(position) of the zip directory", "a name in UTF-8 expected before it")
+                .malformed, at: "byte \(position) of the zip directory", "a name without a zero expected before it")
+        case .failure(.contradiction(let how)):
+            throw CheckpointError(.malformed, at: "the end", "the zip directory \(how)")
+        case .failure(.split):
+            throw CheckpointError(.malformed, at: "the end", "it is one volume of a split zip file: join them first")
         }
     }
 }

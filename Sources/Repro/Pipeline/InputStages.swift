@@ -41,6 +41,7 @@ package struct InputStages {
             unpacker.removesStrays = true
             let (report, _) = try unpacker.run(
                 progress: session.reporting(progress.reporting("unpack", unit: "MiB")))
+            Fingerprint.PassedOver.lines(report.passedOver).forEach(progress.note)
             for refusal in report.refused {
                 progress.note("\(archive): \(refusal.member) was not unpacked: \(refusal.reason)")
             }
@@ -69,10 +70,13 @@ package struct InputStages {
             ]
         ) { session in
             defer { progress.end() }
+            var passedOver: [Fingerprint.PassedOver] = []
             let manifest = try Fingerprint.manifest(
                 of: [archive], threads: threads, journal: try HashJournal(path: journal, source: archive),
+                passOver: { passedOver.append($0) },
                 progress: session.reporting(progress.reporting("fingerprint", unit: "files")))
-            try AtomicFile.write(manifest.text, to: folder.path(WorkFolder.manifest))
+            Fingerprint.PassedOver.lines(passedOver).forEach(progress.note)
+            try AtomicFile.write(manifest.text.pathBytes, to: folder.path(WorkFolder.manifest))
             competition.reset()
         }
     }
