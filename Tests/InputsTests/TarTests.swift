@@ -171,6 +171,27 @@ struct TarTests {
         }
     }
 
+    @Test("a tar that was cut off between two members and compressed then has no end either")
+    func cutOffCompressed() throws {
+        try InputFixtures.withFolder { folder in
+            for name in ["one", "two"] { try InputFixtures.write(name, to: folder + "/in/\(name)") }
+            let whole = try Data(
+                contentsOf: URL(fileURLWithPath: try Self.pack(folder, into: "a.tar", "-c", "--sort=name")))
+            for (length, isWhole) in [(512 * 3, false), (512 * 5, false), (512 * 6, true)] {
+                try whole.prefix(length).write(to: URL(fileURLWithPath: folder + "/cut.tar"))
+                let gzip = Process()
+                gzip.executableURL = URL(fileURLWithPath: "/bin/gzip")
+                gzip.arguments = ["-f", folder + "/cut.tar"]
+                try gzip.run()
+                gzip.waitUntilExit()
+                let failure = InputFixtures.failure {
+                    _ = try Unpacker(archive: folder + "/cut.tar.gz", destination: "\(folder)/out\(length)").run()
+                }
+                #expect(isWhole ? failure == nil : failure?.status == .badInput, "\(length)")
+            }
+        }
+    }
+
     @Test("a plain tar is not begun without space for it")
     func space() throws {
         try InputFixtures.withFolder { folder in

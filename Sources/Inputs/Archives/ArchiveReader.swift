@@ -20,8 +20,8 @@ package final class ArchiveReader {
     private let archive: OpaquePointer
     private var current: Member?
     package private(set) var membersSeen = 0
-    /// Where the current member's bytes begin, of a compressed tar in what it unpacks to.
-    private var contentStart = 0
+    /// Where the current member of a tar ends with its last block, in what the tar unpacks to; 0 where that cannot be told.
+    private var tarMemberEnd = 0
     /// Bytes of the archive's file.
     package let size: Int
     /// How many of these the reader has come to; it may jump to and fro.
@@ -100,7 +100,7 @@ package final class ArchiveReader {
                 "\(path): the member \(member.path) is encrypted. Kaggle's archive has no password; download it again, or decrypt it first."
             )
         }
-        contentStart = Int(archive_filter_bytes(archive, 0))
+        tarMemberEnd = tarEnd(of: entry)
         current = member
         membersSeen += 1
         return member
@@ -108,10 +108,19 @@ package final class ArchiveReader {
 
     /// Whether the reader has come to the zeros that end a tar, after which there is less than another header.
     private var isAfterEndOfTar: Bool {
-        guard archive_format(archive) & Self.formatMask == Self.tarFormat, let bytes = current?.size,
-            Self.reason(archive) == "Truncated tar archive"
-        else { return false }
-        return Int(archive_filter_bytes(archive, 0)) >= contentStart + (Int(bytes) + 511) / 512 * 512 + 512
+        tarMemberEnd > 0 && hasReadEndOfTar && Self.reason(archive) == "Truncated tar archive"
+    }
+
+    /// Whether at least a block has been read after the last member's.
+    private var hasReadEndOfTar: Bool { Int(archive_filter_bytes(archive, 0)) - 512 >= tarMemberEnd }
+
+    /// What has been consumed so far ends where the member's bytes begin, which go on to the end of a block.
+    private func tarEnd(of entry: OpaquePointer) -> Int {
+        guard archive_format(archive) & Self.formatMask == Self.tarFormat, archive_entry_sparse_count(entry) == 0
+        else { return 0 }
+        let (start, size) = (Int(archive_filter_bytes(archive, 0)), Int(max(0, archive_entry_size(entry))))
+        // A tar's sizes may be anything.
+        return size < Int.max / 2 ? start + (size + 511) / 512 * 512 : 0
     }
 
     /// What has been consumed so far ends where the member's bytes begin. Of a sparse file only some bytes are there.
@@ -148,10 +157,7 @@ package final class ArchiveReader {
     /// An archive cut off between two members reads as a shorter one; what comes last is then missing: a zip's directory, or the block
     /// of zeros that ends a tar.
     private func checkEnd() throws {
-        // What fills the member's last block is less than a block.
-        if let current, let offset = current.offset, let bytes = current.size, bytes > size - offset - 512 {
-            throw damaged("after \(current.path)")
-        }
+        if let current, tarMemberEnd > 0, !hasReadEndOfTar { throw damaged("after \(current.path)") }
         guard archive_format(archive) & Self.formatMask == Self.zipFormat else { return }
         let file = try FileRegion(path: path)
         let directory = try ZipDirectory.read(fileSize: file.size) { try file.bytes(at: $0, count: $1) }

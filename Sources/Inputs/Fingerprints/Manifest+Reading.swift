@@ -38,7 +38,8 @@ extension Manifest {
     private static func entry(_ line: Data.SubSequence, isEscapable: Bool) -> Entry? {
         let isEscaped = isEscapable && line.first == UInt8(ascii: "\\")
         let body = isEscaped ? line.dropFirst() : line
-        guard let (hash, path) = tagged(body) ?? plain(body), hash.count == 64, hash.allSatisfy(isHexadecimal),
+        guard let (hash, path) = body.first == UInt8(ascii: "S") ? tagged(body) : plain(body), hash.count == 64,
+            hash.allSatisfy(isHexadecimal),
             !path.isEmpty, let name = isEscaped ? unescaped(path) : Array(path)
         else { return nil }
         return Entry(sha256: String(decoding: hash, as: UTF8.self).lowercased(), path: String(path: name))
