@@ -212,6 +212,28 @@ struct ZipDirectoryTests {
         }
     }
 
+    @Test("a member that libarchive has to unpack must have the name that the directory has")
+    func otherMethods() throws {
+        try InputFixtures.withFolder { folder in
+            let member = ZipFixture.Member(name: "a.dcm", bytes: [1])
+            try ZipFixture(members: [member]).write(to: folder + "/b.zip")
+            var bytes = try Data(contentsOf: URL(fileURLWithPath: folder + "/b.zip"))
+            // The directory says bzip2, the header of the member none: its bytes are right by their checksum.
+            let entry = try #require(bytes.firstRange(of: Data([0x50, 0x4B, 1, 2]))).lowerBound
+            bytes[entry + 10] = 12
+            for (name, isRight) in [("a", true), ("b", false)] {
+                bytes[30] = try #require(name.utf8.first)
+                try bytes.write(to: URL(fileURLWithPath: folder + "/a.zip"))
+                let out = folder + "/" + name
+                let failure = InputFixtures.failure {
+                    _ = try Unpacker(archive: folder + "/a.zip", destination: out).run()
+                }
+                #expect((failure == nil) == isRight, "\(name): \(String(describing: failure))")
+                #expect(FileManager.default.fileExists(atPath: out + "/manifest.sha256") == isRight)
+            }
+        }
+    }
+
     @Test("a nested zip that contradicts itself is named; what else there is is unpacked, without a manifest")
     func nested() throws {
         try InputFixtures.withFolder { folder in

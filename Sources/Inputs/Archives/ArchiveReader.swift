@@ -20,6 +20,8 @@ package final class ArchiveReader {
     private let archive: OpaquePointer
     private var current: Member?
     package private(set) var membersSeen = 0
+    /// The members' names so far, in whatever order.
+    private var namesSeen = 0
     /// Where the current member of a tar ends with its last block, in what the tar unpacks to; 0 where that cannot be told.
     private var tarMemberEnd = 0
     /// Bytes of the archive's file.
@@ -103,6 +105,7 @@ package final class ArchiveReader {
         tarMemberEnd = tarEnd(of: entry)
         current = member
         membersSeen += 1
+        namesSeen &+= Self.hash(ofName: member.path)
         return member
     }
 
@@ -161,9 +164,17 @@ package final class ArchiveReader {
         guard archive_format(archive) & Self.formatMask == Self.zipFormat else { return }
         let file = try FileRegion(path: path)
         let directory = try ZipDirectory.read(fileSize: file.size) { try file.bytes(at: $0, count: $1) }
-        guard case .success(let found) = directory, found.members.count == membersSeen else {
+        // libarchive goes by the members' own headers.
+        guard case .success(let found) = directory,
+            found.members.reduce(0, { $0 &+ Self.hash(ofName: $1.path) }) == namesSeen
+        else {
             throw damaged("after \(current?.path ?? "its start")")
         }
+    }
+
+    /// The same whichever way folders are separated, for libarchive has a rule of its own.
+    private static func hash(ofName path: String) -> Int {
+        path.split(whereSeparator: { $0 == "/" || $0 == "\\" }).joined(separator: "/").hashValue
     }
 
     // libarchive writes these as macros that Swift does not see: ARCHIVE_FORMAT_BASE_MASK, ARCHIVE_FORMAT_ZIP, ARCHIVE_FORMAT_TAR.
