@@ -31,6 +31,8 @@ struct AuditCommand: ParsableCommand {
         completion: .file())
     var oof: [String] = []
 
+    @OptionGroup var values: PredictionOptions
+
     @Option(help: "The score that is claimed of the --oof files together, to as many decimals as it was given with.")
     var claimed: String?
 
@@ -125,7 +127,8 @@ struct AuditCommand: ParsableCommand {
         var tables: [Audit.OutOfFoldTable] = []
         for (fold, path) in oof.enumerated() {
             let name = InputBytes.name(path)
-            let table = try PredictionTable(parsing: InputBytes.read(path), name: name)
+            let table = try values.probabilities(
+                of: PredictionTable(parsing: InputBytes.read(path), name: name), name: name)
             tables.append(Audit.OutOfFoldTable(name: name, fold: fold, sliceIDs: table.sliceIDs))
             all.sliceIDs += table.sliceIDs
             all.values += table.values

@@ -52,6 +52,7 @@ struct BlendCommand: ParsableCommand {
     var out: String?
 
     @OptionGroup var output: OutputOptions
+    @OptionGroup var values: PredictionOptions
 
     @Flag(help: "Print what was done as JSON for machines.")
     var json = false
@@ -100,7 +101,7 @@ struct BlendCommand: ParsableCommand {
         let weights = try parsedWeights()
         var blender = Blender(mean)
         for (part, weight) in zip(parts, weights) {
-            let table = try Self.average(part, order: blender.order)
+            let table = try average(part, order: blender.order)
             try blender.add(table, weight: weight, name: Self.name(part))
         }
         let report = try write(blender.result(clip: clip), weights: weights, to: out)
@@ -124,7 +125,7 @@ struct BlendCommand: ParsableCommand {
         try checkBlend(weights: equalWeights(parts.count), clip: clip, tables: parts.count)
         guard let labels = try files.labels() else { return }
         var averages: [PredictionTable] = []
-        for part in parts { averages.append(try Self.average(part, order: labels.slices)) }
+        for part in parts { averages.append(try average(part, order: labels.slices)) }
         let names = parts.map(Self.name)
         var slices = averages[0].sliceIDs
         var folds: [Int]?
@@ -189,11 +190,13 @@ struct BlendCommand: ParsableCommand {
     }
 
     /// The plain mean of some files, of which no two are held at the same time.
-    private static func average(_ files: [String], order: SliceIndex?) throws -> PredictionTable {
+    private func average(_ files: [String], order: SliceIndex?) throws -> PredictionTable {
         var blender = Blender()
         for (file, weight) in zip(files, equalWeights(files.count)) {
             let name = InputBytes.name(file)
-            let table = try PredictionTable(parsing: InputBytes.read(file), name: name, order: order ?? blender.order)
+            let table = try values.probabilities(
+                of: PredictionTable(parsing: InputBytes.read(file), name: name, order: order ?? blender.order),
+                name: name)
             if files.count == 1 { return table }
             try blender.add(table, weight: weight, name: name)
         }

@@ -22,6 +22,9 @@ struct ExportCommand: ParsableCommand {
     @Option(help: "Which backbone they are of: \(Backbone.allCases.map(\.rawValue).joined(separator: ", ")).")
     var backbone: Backbone
 
+    @Option(help: ArgumentHelp("Which of the file's sets of weights, where several fit.", valueName: "name"))
+    var entry: String?
+
     @Option(
         help: ArgumentHelp("Where to: a name that ends in .safetensors, .pt or .pth.", valueName: "file"),
         completion: .file())
@@ -50,9 +53,11 @@ struct ExportCommand: ParsableCommand {
 
     func run() throws {
         let out = try output.destination(out, .weights, inputs: [weights])
-        let file = try WeightsFile.read(weights)
+        var file = try WeightsFile.read(self.weights)
+        file.entry = entry
+        let weights = try file.weights(of: backbone)
         let steps = file.metadata["steps"].flatMap { Int64($0) } ?? 0
-        let stateDict = try file.naming { try backbone.stateDict(of: file.tensors, batches: steps) }
+        let stateDict = try file.naming { try backbone.stateDict(of: weights, batches: steps) }
         var bytes = 0
         try out.write { append in
             func sink(_ piece: UnsafeRawBufferPointer) throws {

@@ -52,6 +52,7 @@ struct PostprocessCommand: ParsableCommand {
     var out: String?
 
     @OptionGroup var output: OutputOptions
+    @OptionGroup var values: PredictionOptions
 
     @Flag(help: "Print JSON for machines.")
     var json = false
@@ -92,7 +93,8 @@ struct PostprocessCommand: ParsableCommand {
         let out = try out.map { try output.destination($0, .table, inputs: [predictions, order] + files.all) }
         let name = InputBytes.name(predictions)
         let labels = try files.labels()
-        let table = try PredictionTable(parsing: InputBytes.read(predictions), name: name, order: labels?.slices)
+        let table = try values.probabilities(
+            of: PredictionTable(parsing: InputBytes.read(predictions), name: name, order: labels?.slices), name: name)
         let studies = try order.map(Self.studies) ?? []
         var stages = [(name: "as given", table: table)]
         for step in try steps() {

@@ -41,6 +41,9 @@ struct PredictCommand: ParsableCommand {
         completion: .file())
     var weights: String?
 
+    @Option(help: ArgumentHelp("Which of the file's sets of weights, where several fit.", valueName: "name"))
+    var entry: String?
+
     @Option(
         help: ArgumentHelp(
             "The archive or folder with the slices. With --work, the same as --archive.", valueName: "dir-or-archive"),
@@ -140,7 +143,8 @@ struct PredictCommand: ParsableCommand {
         options.archive = input ?? work.archive
         let run = try OpenRun(options, engine)
         // Before the inputs are made, which may take hours.
-        let file = try WeightsFile.read(weights ?? snapshot(in: run))
+        var file = try WeightsFile.read(weights ?? snapshot(in: run))
+        file.entry = entry
         let settings = try settings(weights == nil || work.recipe != nil ? run.recipe : nil, file)
         let competition = run.reproduction.competition
         _ = try run.reproduction.run(run.reproduction.inputStages())
@@ -167,7 +171,8 @@ struct PredictCommand: ParsableCommand {
             throw Failure(.inputMissing, "\(input): there is no such file or folder.")
         }
         let recipe = try work.recipe.map(RecipeLibrary.recipe)
-        let file = try WeightsFile.read(weights)
+        var file = try WeightsFile.read(weights)
+        file.entry = entry
         let settings = try settings(recipe, file)
         let begun = ProgressMeter.uptime()
         let engine = Engine(pool: ThreadPool(threads: engine.threads), arithmetic: engine.math)

@@ -28,6 +28,8 @@ struct ScoreCommand: ParsableCommand {
     @OptionGroup var files: SliceFiles
     @OptionGroup var resampling: ResamplingOptions
 
+    @OptionGroup var values: PredictionOptions
+
     @Option(help: "Probabilities are held in [clip, 1 - clip]; Kaggle's clip is the default, the original's was 1e-5.")
     var clip = kaggleClip
 
@@ -77,7 +79,8 @@ struct ScoreCommand: ParsableCommand {
             predictions + files.all + [publicSplit, leaderboard].compactMap { $0 })
         let name = predictions.map(InputBytes.name).joined(separator: ",")
         guard let labels = try files.labels() else { throw Failure(.badUsage, "--truth: the labels are missing.") }
-        let (predicted, numbers) = try FoldFiles.joined(predictions, order: labels.slices)
+        let (predicted, numbers) = try FoldFiles.joined(
+            predictions, order: labels.slices, prepared: values.probabilities)
         var (slices, folds) = (labels.sliceIDs, [Int]?.none)
         if let table = try files.foldTable() {
             let present = try table.foldsPresent(in: predicted, name: InputBytes.name(files.folds ?? ""))

@@ -215,6 +215,44 @@ struct TorchCheckpointTests {
         #expect(outside?.fault == .malformed && outside?.place == "tensor w")
     }
 
+    @Test("sets of tensors are found under any keys, beside objects of any class, of which nothing is made")
+    func otherObjects() throws {
+        func text(_ text: String) -> [UInt8] { Array(text.utf8) }
+        let tensor =
+            text("ctorch._utils\n_rebuild_tensor_v2\n((") + pickled("storage") + text("ctorch\nFloatStorage\n")
+            + pickled("1")
+            + pickled("cpu") + [0x4B, 1, 0x74, 0x51, 0x4B, 0, 0x4B, 1, 0x85, 0x4B, 1, 0x85, 0x89, 0x7D, 0x74, 0x52]
+        let end: [UInt8] = [0x5D, 0x28] + pickled("1") + [0x65, 0x2E, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x3F]
+        let empty: [UInt8] = [0x29, 0x52]
+        let objects: [[UInt8]] = [
+            text("cargparse\nNamespace\n") + [0x29, 0x81, 0x7D] + pickled("lr") + [0x4B, 1, 0x73, 0x62],
+            text("ccollections\nCounter\n") + [0x7D, 0x4B, 1, 0x4B, 2, 0x73, 0x85, 0x52],
+            text("ccollections\ndefaultdict\nc__builtin__\nlist\n") + [0x85, 0x52] + pickled("loss") + [0x5D, 0x73],
+            text("ctorch\ndevice\n") + pickled("cpu") + [0x85, 0x52], text("ctorch\nfloat32\n"),
+            text("cnumpy\ndtype\n") + pickled("u4") + [0x89, 0x88, 0x87, 0x52],
+            text("cnumpy.random._pickle\n__randomstate_ctor\n") + empty, [0x8F, 0x4B, 1, 0x61],
+            text("ctorch._utils\n_rebuild_sparse_tensor\n") + empty,
+            text("cmy.module\nModel\n") + [0x29, 0x81, 0x7D, 0x62],
+        ]
+        for object in objects {
+            let snapshot =
+                [0x80, 2, 0x7D] + pickled("other") + object + [0x73] + pickled("net") + [0x7D] + pickled("w") + tensor
+                + [0x73, 0x73, 0x2E]
+            let read = try TorchCheckpoint(parsing: legacy(snapshot, after: end))
+            #expect(
+                read.sets == [TensorSet(name: "net", tensors: [.init(name: "w", shape: [1], values: .float32([1]))])])
+        }
+        for attack in [
+            "os\nsystem", "posix\nsystem", "builtins\neval", "__builtin__\ngetattr", "subprocess\nPopen",
+            "runpy\n_run_code",
+        ] {
+            let pickle = [0x80, 2] + text("c\(attack)\n") + pickled("echo") + [0x85, 0x52, 0x2E]
+            #expect(fault(try legacy(pickle))?.fault == .refused, "\(attack)")
+        }
+        let model = try #require(fault(legacy([0x80, 2] + text("cmy.module\nModel\n") + [0x29, 0x81, 0x2E])))
+        #expect(model.problem.contains("my.module.Model") && model.problem.contains("torch.save(model.state_dict()"))
+    }
+
     @Test("what is no checkpoint says so")
     func otherFiles() throws {
         #expect(fault(Array("plain text".utf8))?.fault == .unsupported)

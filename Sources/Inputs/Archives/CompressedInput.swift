@@ -40,13 +40,13 @@ package enum CompressedInput {
                 if let table {
                     throw Failure(
                         .badInput,
-                        "\(name): holds several files (\(table.name), \(member), ...); expected one table. Unpack it and name the one."
+                        "\(name): holds several files (\(table.name), \(member), ...); expected a single one. Unpack it and name the one."
                     )
                 }
                 guard let content = content(of: archive) else { throw damaged() }
                 table = (member, content)
             }
-            guard let table else { throw Failure(.badInput, "\(name): holds no file; expected one table.") }
+            guard let table else { throw Failure(.badInput, "\(name): holds no file; expected one.") }
             return table.bytes
         }
     }

@@ -1,7 +1,8 @@
 /// Reads a pickle of weights or predictions without running it: a stack, a memo and the few operations and names that these need.
 ///
-/// Python's pickle is a program that may call anything. Here an operation or name that is not in a short list ends the reading
-/// with an error that says which, and those in the list only build values (Python's `pickletools` documents the operations).
+/// Python's pickle is a program that may call anything. Here an operation that is not in a short list ends the reading with an error
+/// that says which, and those in the list only build values (Python's `pickletools` documents the operations). A name that neither
+/// weights nor predictions need makes a stand-in of which nothing is kept; one that only an attack needs ends the reading.
 /// Protocols up to 3: `torch.save` writes 2. Memory grows with the pickle's length and no faster.
 struct PickleMachine {
     private(set) var heap: PickleHeap
@@ -74,6 +75,7 @@ struct PickleMachine {
         case .append: try extendList(by: [try pop(at: place)], at: place)
         case .appends: try extendList(by: try popToMark(at: place), at: place)
         case .emptyDict: stack.append(heap.dictionary())
+        case .emptySet: stack.append(.standIn("builtins.set"))
         case .setItem:
             let value = try pop(at: place)
             try extendDictionary(by: [try pop(at: place), value], at: place)
@@ -95,8 +97,8 @@ struct PickleMachine {
         throw CheckpointError(
             .refused, at: place,
             """
-            the pickle asks for \(module).\(name), which neither weights nor predictions need; nothing was run. \
-            If it is a model of yours, save its state_dict() alone
+            the pickle asks for \(module).\(name), which neither weights nor predictions need and an attack could use; \
+            nothing was run. If it is a model of yours, save its state_dict() alone
             """)
     }
 
@@ -150,12 +152,17 @@ extension PickleMachine {
     }
 
     private mutating func extendList(by values: [PickleValue], at place: BytePlace) throws(CheckpointError) {
-        guard case .sequence(let number) = try top(at: place) else { throw Self.malformed(place, "a list expected") }
-        heap.sequences[number] += values
+        switch try top(at: place) {
+        case .sequence(let number): heap.sequences[number] += values
+        case .standIn: break
+        default: throw Self.malformed(place, "a list expected")
+        }
     }
 
     private mutating func extendDictionary(by values: [PickleValue], at place: BytePlace) throws(CheckpointError) {
-        guard case .dictionary(let number) = try top(at: place) else { throw Self.malformed(place, "a dict expected") }
+        let top = try top(at: place)
+        if case .standIn = top { return }
+        guard case .dictionary(let number) = top else { throw Self.malformed(place, "a dict expected") }
         guard values.count.isMultiple(of: 2) else { throw Self.malformed(place, "a key without a value") }
         for index in stride(from: 0, to: values.count, by: 2) {
             heap.dictionaries[number].append((values[index], values[index + 1]))
@@ -170,15 +177,29 @@ extension PickleMachine {
     private mutating func make(
         _ callee: PickleValue, _ arguments: PickleValue, at place: BytePlace
     ) throws(CheckpointError) -> PickleValue {
+        // A method of an object that is not there makes nothing either.
+        if case .standIn = callee { return callee }
         guard case .global(let global) = callee, case .sequence(let number) = arguments else {
             throw Self.malformed(place, "a name and its arguments expected")
         }
         let arguments = heap.sequences[number]
         switch global {
+        case .other(let name): return .standIn(name)
+        case .dictionaryClass:
+            if case .dictionary? = arguments.first { return arguments[0] }
+            return heap.dictionary()
+        case .sizeClass:
+            if case .sequence? = arguments.first { return arguments[0] }
+            return heap.sequence([])
+        case .rebuildFromType:
+            if arguments.count >= 3, case .global = arguments[0], case .sequence = arguments[2] {
+                return try make(arguments[0], arguments[2], at: place)
+            }
         case .orderedDictionary: return try orderedDictionary(arguments, at: place)
         case .rebuildTensor: return try tensor(arguments, at: place)
         case .parameter:
             if case .tensor? = arguments.first { return arguments[0] }
+            if case .standIn? = arguments.first { return arguments[0] }
             if arguments.isEmpty {
                 // The first versions make it empty and give it its values with BUILD.
                 heap.tensors.append(nil)
@@ -186,10 +207,8 @@ extension PickleMachine {
             }
         case .numpyType:
             if case .text(let code)? = arguments.first {
-                guard let type = NumpyType(rawValue: code) else {
-                    throw CheckpointError(.unsupported, at: place, "the NumPy type \(code) is not read")
-                }
-                return .numpyType(type)
+                // Of a type that no weights or predictions are in, such as a random generator's state.
+                return NumpyType(rawValue: code).map { .numpyType($0) } ?? .standIn("numpy.dtype")
             }
         case .numpyScalar:
             if arguments.count == 2, case .numpyType(let type) = arguments[0], case .bytes(let bytes) = arguments[1],
@@ -197,6 +216,7 @@ extension PickleMachine {
             {
                 return value
             }
+            if case .standIn? = arguments.first { return .standIn("numpy scalar") }
         case .encode:
             if arguments.count == 2, case .text(let text) = arguments[0], case .text("latin1") = arguments[1],
                 text.unicodeScalars.allSatisfy({ $0.value < 256 })
@@ -234,6 +254,7 @@ extension PickleMachine {
 
     private mutating func tensor(_ arguments: [PickleValue], at place: BytePlace) throws(CheckpointError) -> PickleValue
     {
+        if case .standIn? = arguments.first { return arguments[0] }
         guard arguments.count >= 4, case .storage(let storage) = arguments[0], case .integer(let offset) = arguments[1],
             let shape = heap.integers(arguments[2]), let strides = heap.integers(arguments[3])
         else { throw Self.malformed(place, "a tensor's storage, offset, shape and strides expected") }
@@ -255,6 +276,10 @@ extension PickleMachine {
 
     /// `('storage', type, key, device, count)`; up to PyTorch 1.5 with None, or the part of it (key, offset, count), behind.
     private mutating func storage(_ fields: [PickleValue], at place: BytePlace) throws(CheckpointError) -> PickleValue {
+        // A type that no weights are in: complex or quantized numbers.
+        if fields.count >= 5, case .text("storage") = fields[0], case .global(.other(let name)) = fields[1] {
+            return .standIn(name)
+        }
         guard (5...6).contains(fields.count), case .text("storage") = fields[0],
             case .global(.storageType(let type)) = fields[1], case .text(let key) = fields[2],
             case .integer(let wide) = fields[4], let count = Int(exactly: wide), count >= 0
@@ -305,7 +330,13 @@ extension PickleMachine {
                 return
             }
             throw CheckpointError(.unsupported, at: place, "a little-endian NumPy type expected")
+        case .standIn: return
         case .array(let number):
+            if case .sequence(let fields) = state, heap.sequences[fields].count == 5,
+                case .standIn = heap.sequences[fields][2]
+            {
+                return
+            }
             guard heap.arrays[number] == nil else { throw Self.malformed(place, "an array is given its values twice") }
             heap.arrays[number] = try array(state, at: place)
         default: throw Self.malformed(place, "an object that takes no state is given one")
@@ -342,6 +373,7 @@ private enum Operation: UInt8 {
     case tuple = 0x74  // t
     case setItems = 0x75  // u
     case emptyDict = 0x7D  // }
+    case emptySet = 0x8F
     case proto = 0x80
     case newObject = 0x81
     case tuple1 = 0x85

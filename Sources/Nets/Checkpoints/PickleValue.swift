@@ -22,6 +22,8 @@ enum PickleValue {
     case tensor(Int)
     /// A NumPy array, by its number in `PickleHeap.arrays`.
     case array(Int)
+    /// An object that neither weights nor predictions need, of which nothing is kept but the name of what would make it.
+    case standIn(String)
     /// The place on the stack where the next list, tuple or dict begins.
     case mark
 }
@@ -127,9 +129,10 @@ enum NumpyType: String {
     }
 }
 
-/// A Python name that a pickle may ask for; every other is refused.
+/// A Python name that a pickle may ask for.
 ///
-/// None of them is run: each stands for what it would make.
+/// None is run: those that weights or predictions need stand for what they would make, others make a stand-in, and those that only an
+/// attack asks for are refused.
 enum PickleGlobal {
     case orderedDictionary
     /// `_rebuild_tensor(storage, offset, size, stride)`, and `_v2` with more arguments that say nothing about the values.
@@ -146,16 +149,53 @@ enum PickleGlobal {
     case numpyArray
     /// `_codecs.encode(text, 'latin1')`: how Python 3 writes bytes in protocol 2.
     case encode
+    /// `_rebuild_from_type_v2(function, class, arguments, state)`: what the function makes of the arguments.
+    case rebuildFromType
+    /// `defaultdict(…)` and `Counter({…})`: a dict.
+    case dictionaryClass
+    /// `torch.Size((…))`: its sequence.
+    case sizeClass
+    /// Any other name.
+    case other(String)
 
     init?(module: String, name: String) {
         if let global = Self.allowed["\(module).\(name)"] {
             self = global
         } else if ["torch", "torch.cuda"].contains(module), Self.tensorClasses.contains(name) {
             self = .tensorType
-        } else {
+        } else if Self.isHostile(module: module, name: name) {
             return nil
+        } else {
+            self = .other("\(module).\(name)")
         }
     }
+
+    /// Whether a name is one of those that run commands or code, read files or reach the network, and never say what a value is.
+    private static func isHostile(module: String, name: String) -> Bool {
+        let package = module.prefix { $0 != "." }
+        if ["builtins", "__builtin__"].contains(module) { return !harmlessBuiltIns.contains(name) }
+        return hostilePackages.contains(String(package))
+    }
+
+    private static let harmlessBuiltIns: Set = [
+        "set", "frozenset", "complex", "bytearray", "bytes", "list", "dict", "tuple", "int", "float", "bool", "str",
+        "slice",
+        "range", "object", "long", "unicode",
+    ]
+
+    private static let hostilePackages: Set = [
+        "os", "posix", "nt", "posixpath", "ntpath", "subprocess", "commands", "sys", "pty", "runpy", "importlib", "imp",
+        "code",
+        "codeop", "ctypes", "_ctypes", "shutil", "tempfile", "socket", "_socket", "ssl", "http", "urllib", "urllib2",
+        "requests",
+        "ftplib", "smtplib", "telnetlib", "webbrowser", "pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib",
+        "shelve",
+        "marshal", "operator", "_operator", "functools", "_functools", "types", "inspect", "io", "_io", "signal",
+        "multiprocessing",
+        "threading", "_thread", "asyncio", "platform", "pdb", "bdb", "timeit", "profile", "cProfile", "trace", "pip",
+        "setuptools",
+        "distutils", "zipimport", "atexit", "gc", "test", "ensurepip", "venv", "idlelib", "pydoc", "codecs",
+    ]
 
     private static let tensorClasses: Set = [
         "HalfTensor", "FloatTensor", "DoubleTensor", "CharTensor", "ByteTensor", "ShortTensor", "IntTensor",
@@ -167,7 +207,12 @@ enum PickleGlobal {
         "torch._utils._rebuild_tensor": .rebuildTensor,
         "torch._utils._rebuild_tensor_v2": .rebuildTensor,
         "torch._utils._rebuild_parameter": .parameter,
+        "torch._utils._rebuild_parameter_with_state": .parameter,
         "torch.nn.parameter.Parameter": .parameter,
+        "torch._tensor._rebuild_from_type_v2": .rebuildFromType,
+        "torch.Size": .sizeClass,
+        "collections.defaultdict": .dictionaryClass,
+        "collections.Counter": .dictionaryClass,
         "torch.HalfStorage": .storageType(.float16),
         "torch.BFloat16Storage": .storageType(.bfloat16),
         "torch.FloatStorage": .storageType(.float32),

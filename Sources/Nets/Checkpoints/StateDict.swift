@@ -26,25 +26,6 @@ extension Backbone {
                 + [NamedTensor(name: "\(layer).num_batches_tracked", shape: [], values: .int64([counter]))]
         }
     }
-
-    /// The tensors under this backbone's own names, where they have other usual ones.
-    ///
-    /// `module.` in front of all is what `torch.nn.DataParallel` adds; torchvision calls resnet34's last layer `fc`.
-    func ownNames(of tensors: [NamedTensor]) -> [NamedTensor] {
-        let wrapper = "module."
-        var tensors = tensors
-        if tensors.allSatisfy({ $0.name.hasPrefix(wrapper) }) {
-            tensors = tensors.map { $0.named(String($0.name.dropFirst(wrapper.count))) }
-        }
-        guard self == .resnet34, !tensors.contains(where: { $0.name.layerName == lastLayer }) else { return tensors }
-        return tensors.map {
-            $0.name.layerName == "fc" ? $0.named(lastLayer + $0.name.dropFirst("fc".count)) : $0
-        }
-    }
-}
-
-extension NamedTensor {
-    fileprivate func named(_ name: String) -> NamedTensor { NamedTensor(name: name, shape: shape, values: values) }
 }
 
 extension String {

@@ -3,7 +3,8 @@ import Foundation
 /// The weights in a file that PyTorch's `torch.save` wrote, read without running any Python.
 ///
 /// All three containers are read: the zip file of PyTorch 1.6 and later, the row of pickles and raw storages before it, and the tar
-/// file before that. Contents may be a state dict or a training snapshot `{'model': state dict, 'optim': …, 'detail': {…}}`.
+/// file before that. Contents may be a state dict or a training snapshot with state dicts in it, at any depth, such as
+/// `{'model': state dict, 'optim': …, 'detail': {…}}`.
 /// `docs/checkpoints.md` lists what is refused.
 public struct TorchCheckpoint: Sendable, Equatable {
     /// How the bytes are packed.
@@ -30,14 +31,16 @@ public struct TorchCheckpoint: Sendable, Equatable {
 
     /// How the file's bytes were packed.
     public let container: Container
-    /// The model's tensors in the file's order, views made contiguous: those of the entry `model` if there is one, else the top level's.
-    public let stateDict: [NamedTensor]
+    /// Every dict of tensors in the file, in its order, views made contiguous.
+    public let sets: [TensorSet]
+    /// The model's tensors: those of the entry `model` if there is one, else the first ones.
+    public var stateDict: [NamedTensor] { (sets.first { $0.name == "model" } ?? sets.first)?.tensors ?? [] }
     /// What the entry `detail` says in single numbers and texts; empty without one.
     public let detail: [String: Scalar]
 
     /// Reads a whole file's bytes; they may be mapped, only the state dict's values are copied.
     ///
-    /// - Throws: ``CheckpointError``: `refused` for a pickle that names anything but tensors, NumPy numbers and plain containers;
+    /// - Throws: ``CheckpointError``: `refused` for a pickle that names what only an attack would;
     ///   `truncated`, `malformed` and `unsupported` as their names say.
     public init(parsing bytes: some ContiguousBytes) throws(CheckpointError) {
         self = try bytes.withUnsafeBytes { raw in
@@ -68,15 +71,49 @@ struct TorchContents {
         -> TorchCheckpoint
     {
         guard let top = pairs(of: root) else {
-            throw CheckpointError(.unsupported, at: "the pickle", "a dict expected: save the model's state_dict()")
+            let found = if case .standIn(let name) = root { "an object of \(name)" } else { "something else" }
+            throw CheckpointError(
+                .unsupported, at: "the pickle",
+                "a dict of tensors expected, \(found) found. Save the weights alone: torch.save(model.state_dict(), 'weights.pt')"
+            )
         }
-        let model = try value("model", in: top).flatMap(pairs)
         var detail: [String: TorchCheckpoint.Scalar] = [:]
-        if model != nil, let entries = try value("detail", in: top).flatMap(pairs) {
+        if let entries = try value("detail", in: top).flatMap(pairs) {
             for case (.text(let key), let value) in entries { detail[key] = scalar(value) }
         }
         return TorchCheckpoint(
-            container: container, stateDict: try tensors(in: model ?? top, elements: elements), detail: detail)
+            container: container, sets: try sets(elements: elements), detail: detail)
+    }
+
+    /// As many sets are read; a file has a model's, an average's and perhaps a teacher's.
+    private static let mostSets = 16
+
+    /// The dicts with tensors in them, from the root on along keys that are texts.
+    private func sets(elements: Elements) throws(CheckpointError) -> [TensorSet] {
+        var found: [TensorSet] = []
+        var waiting: [(name: String, value: PickleValue)] = [("", root)]
+        var seen: Set<Int> = []
+        // Views may share or repeat elements, so a small file could ask for any amount of memory.
+        var budget = fileSize
+        var keys: [String] = []
+        while !waiting.isEmpty, found.count < Self.mostSets {
+            let (name, value) = waiting.removeFirst()
+            guard case .dictionary(let number) = value, seen.insert(number).inserted else { continue }
+            let pairs = heap.dictionaries[number]
+            let tensors = try tensors(in: pairs, budget: &budget, elements: elements)
+            if !tensors.isEmpty { found.append(TensorSet(name: name, tensors: tensors)) }
+            for case (.text(let key), let value) in pairs {
+                if keys.count < 8, name.isEmpty { keys.append(key) }
+                waiting.append((name.isEmpty ? key : "\(name).\(key)", value))
+            }
+        }
+        guard !found.isEmpty else {
+            throw CheckpointError(
+                .unsupported, at: "the pickle",
+                "tensors expected, by name or in an entry of their own; its entries are: \(keys.joined(separator: ", "))"
+            )
+        }
+        return found
     }
 
     private func pairs(of value: PickleValue) -> [(key: PickleValue, value: PickleValue)]? {
@@ -108,24 +145,15 @@ struct TorchContents {
 
     /// The tensors among a dict's values, in order; other values (an epoch beside the weights) are left out.
     private func tensors(
-        in pairs: [(key: PickleValue, value: PickleValue)], elements: Elements
+        in pairs: [(key: PickleValue, value: PickleValue)], budget: inout Int, elements: Elements
     ) throws(CheckpointError) -> [NamedTensor] {
         var tensors: [NamedTensor] = []
         var names: Set<String> = []
-        // Views may share or repeat elements, so a small file could ask for any amount of memory.
-        var budget = fileSize
-        for case (let key, .tensor(let number)) in pairs {
-            guard case .text(let name) = key, names.insert(name).inserted else {
-                throw CheckpointError(
-                    .malformed, at: "the pickle", "tensors with a name each expected, \(key) has none or comes twice")
+        for case (.text(let name), .tensor(let number)) in pairs {
+            guard names.insert(name).inserted else {
+                throw CheckpointError(.malformed, at: "the pickle", "the tensor \(name) comes twice")
             }
             tensors.append(try tensor(heap.tensors[number], name: name, budget: &budget, elements: elements))
-        }
-        guard !tensors.isEmpty else {
-            let keys = pairs.prefix(8).map { if case .text(let name) = $0.key { name } else { "?" } }
-            throw CheckpointError(
-                .unsupported, at: "the pickle",
-                "tensors expected, by name or in an entry 'model'; its entries are: \(keys.joined(separator: ", "))")
         }
         return tensors
     }
@@ -164,7 +192,7 @@ struct TorchContents {
 }
 
 extension TorchCheckpoint {
-    fileprivate init(container: Container, stateDict: [NamedTensor], detail: [String: Scalar]) {
-        (self.container, self.stateDict, self.detail) = (container, stateDict, detail)
+    fileprivate init(container: Container, sets: [TensorSet], detail: [String: Scalar]) {
+        (self.container, self.sets, self.detail) = (container, sets, detail)
     }
 }

@@ -31,6 +31,15 @@ extension ParameterTable {
             guard case .float32(let values) = tensor.values else {
                 throw .weights("\(name) is not of floating-point numbers")
             }
+            let odd = values.count { !$0.isFinite }
+            guard odd == 0 else {
+                throw .weights(
+                    "\(name) has \(odd) of \(values.count) values that are no finite number: its training had diverged. Take an earlier checkpoint"
+                )
+            }
+            if name.hasSuffix(".running_var"), let negative = values.first(where: { $0 < 0 }) {
+                throw .weights("\(name) has a variance of \(negative), expected none below 0: the file is damaged")
+            }
             set(values, of: entry, in: buffer)
         }
     }

@@ -43,7 +43,8 @@ package struct Engine {
             try trainer.restore(SafeTensors(parsing: newest.bytes))
         } else if let start {
             let file = try WeightsFile.read(start.path)
-            try file.naming { try trainer.load(imageNet: file.tensors) }
+            let weights = try file.weights(of: settings.backbone)
+            try file.naming { try trainer.load(imageNet: weights) }
         }
         if let newest { progress.note("\(name): going on after step \(newest.steps) of \(loop.totalSteps)") }
         progress.begin(
@@ -73,9 +74,10 @@ package struct Engine {
     }
 
     package func predictor(_ settings: Predictor.Settings, weights file: WeightsFile) throws -> SlicePredictor {
-        SlicePredictor(
+        let weights = try file.weights(of: settings.backbone)
+        return SlicePredictor(
             predictor: try file.naming {
-                try Predictor(settings: settings, weights: file.tensors, pool: pool, arithmetic: arithmetic)
+                try Predictor(settings: settings, weights: weights, pool: pool, arithmetic: arithmetic)
             })
     }
 
