@@ -167,7 +167,7 @@ DICOMFile *dicom_open(const uint8_t *bytes, size_t count, DICOMEncoding encoding
     file->dataset.transferInit();
     const OFCondition read = file->dataset.readUntilTag(stream, syntax, EGL_noChange, 4096, end);
     DcmElement *pixels = pixel_element(file.get());
-    const bool has_pixels = pixels && pixels->transferState() == ERW_ready;
+    const bool has_pixels = pixels && pixels->transferState() == ERW_ready && read != EC_PixelDataExplLengthIllegal;
     file->dataset.transferEnd();
     if (read.good()) return file.release();
     oddity->stray_bytes = has_pixels;

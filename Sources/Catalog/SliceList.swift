@@ -92,29 +92,19 @@ package struct SliceList: Sendable {
     /// - Throws: ``Failure``: `inputOutput` if the folder cannot be listed, `badInput` if two files have one ID.
     private mutating func files(_ split: Split) throws -> [String] {
         let folder = folder(of: split) ?? ""
-        guard let stream = opendir(folder) else {
-            throw Failure(.inputOutput, "\(folder): cannot be listed: \(String(cString: strerror(errno))).")
-        }
-        defer { closedir(stream) }
-        // One name at a time: Foundation's list of a million names takes a gigabyte.
         var ids: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            guard name != ".", name != ".." else { continue }
-            guard let id = SliceFileName.id(ofFile: name, in: folder) else {
-                passedOver.add("\(relative(folder))/\(name)")
-                continue
-            }
+        try SliceFolder.forEach(
+            in: folder, passOver: { passedOver.add("\(relative(folder))/\($0.path) (\($0.reason))") }
+        ) {
+            id, path in
             ids.append(id)
-            if name != id + ".dcm" { otherNames["\(split)/\(id)"] = name }
+            if path != id + ".dcm" { otherNames["\(split)/\(id)"] = path }
         }
         ids.sort(by: bytesPrecede)
         if !otherNames.isEmpty, let twice = zip(ids, ids.dropFirst()).first(where: { $0 == $1 }) {
             throw Failure(
                 .badInput,
-                "\(folder): two files are the slice \(twice.0), with different endings. Keep one of them, or rename one."
+                "\(folder): two files are the slice \(twice.0), with different endings or in different folders. Keep one of them, or rename one."
             )
         }
         return ids

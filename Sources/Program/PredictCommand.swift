@@ -109,6 +109,8 @@ struct PredictCommand: ParsableCommand {
         let settings: Settings
         /// Files that no prediction could be made of; nil with a work directory, whose catalog has them.
         var unreadable: Int?
+        /// Files that are no slices; nil with a work directory.
+        var passedOver: Int?
     }
 
     /// How slices were predicted, as JSON has it.
@@ -176,7 +178,7 @@ struct PredictCommand: ParsableCommand {
         let settings = try settings(recipe, file)
         let begun = ProgressMeter.uptime()
         let engine = Engine(pool: ThreadPool(threads: engine.threads), arithmetic: engine.math)
-        let (table, unreadable) = try DirectPrediction(
+        let (table, unreadable, passedOver) = try DirectPrediction(
             slices: LooseSlices(
                 input: input, split: split, repairsWrap: recipe?.catalog.repairWrappedPixels ?? false,
                 threads: self.engine.threads),
@@ -184,7 +186,7 @@ struct PredictCommand: ParsableCommand {
             progress: .standard(quiet: work.quiet)
         ).run()
         try out.write(table.csv())
-        try report(table, settings, out, since: begun, unreadable: unreadable)
+        try report(table, settings, out, since: begun, unreadable: unreadable, passedOver: passedOver)
     }
 
     /// What was asked for, else what the recipe has, else what the weights' training had; whatever is otherwise than in the training
@@ -245,16 +247,20 @@ struct PredictCommand: ParsableCommand {
 
     private func report(
         _ table: PredictionTable, _ settings: Predictor.Settings, _ out: Destination, since begun: Double,
-        unreadable: Int? = nil
+        unreadable: Int? = nil, passedOver: Int? = nil
     ) throws {
         guard !out.isStandardOutput else { return }
         let result = Result(
             out: out.path, slices: table.sliceIDs.count, seconds: ProgressMeter.uptime() - begun,
-            contentHash: table.contentHash(), settings: .init(settings), unreadable: unreadable)
+            contentHash: table.contentHash(), settings: .init(settings), unreadable: unreadable,
+            passedOver: passedOver)
         if json { return Console.result(try JSON.encode(result)) }
-        let lost = unreadable.map { $0 > 0 ? ", \(Numbers.count($0)) unreadable" : "" } ?? ""
+        func lost(_ count: Int?, _ how: String) -> String {
+            count.map { $0 > 0 ? ", \(Numbers.count($0)) \(how)" : "" } ?? ""
+        }
+        let left = lost(unreadable, "unreadable") + lost(passedOver, "passed over")
         Console.result(
-            "\(result.out): \(Numbers.count(result.slices)) slices in \(Numbers.duration(result.seconds))\(lost)\n\(result.settings.text)\ncontent \(result.contentHash)"
+            "\(result.out): \(Numbers.count(result.slices)) slices in \(Numbers.duration(result.seconds))\(left)\n\(result.settings.text)\ncontent \(result.contentHash)"
         )
     }
 

@@ -11,7 +11,7 @@ struct ShowCommand: ParsableCommand {
         commandName: "show",
         abstract: "Draw slices as a PNG: the three windows side by side, and in color as the networks see them.",
         discussion: """
-            A slice is an ID of the catalog in the work directory, or a DICOM file. A whole study comes in the order of its series and \
+            A slice is an ID of the catalog in the work directory, or a DICOM file; a folder stands for all that are in it. A whole study comes in the order of its series and \
             positions, one slice a row. Captions have ID, position, labels and fold.
 
             repro show ID_000039fa0 --work work --out slice.png
@@ -19,7 +19,7 @@ struct ShowCommand: ParsableCommand {
             repro show my-slices/01.dcm my-slices/02.dcm --out two.png
             """)
 
-    @Argument(help: "IDs in the catalog, or DICOM files.", completion: .file())
+    @Argument(help: "IDs in the catalog, DICOM files, or folders of them.", completion: .file())
     var slices: [String] = []
     @Option(help: ArgumentHelp("All slices of this study (StudyInstanceUID).", valueName: "uid"))
     var study: String?
@@ -61,7 +61,8 @@ struct ShowCommand: ParsableCommand {
     func run() throws {
         let catalog = work.map { SliceCatalog(path: $0 + "/catalog.sqlite") }
         let out = try output.destination(out, .picture, inputs: slices + [catalog?.path])
-        let pictures = try study.map { try picturesOfStudy($0, catalog) } ?? slices.map { try picture($0, catalog) }
+        let pictures =
+            try study.map { try picturesOfStudy($0, catalog) } ?? slices.flatMap { try picturesOf($0, catalog) }
         let sheet = SlicePicture.sheet(pictures, size: size)
         try out.write(try sheet.png())
         if out.isStandardOutput { return }
@@ -85,6 +86,29 @@ struct ShowCommand: ParsableCommand {
         return try records.prefix(Self.mostSlices).map { try picture($0, catalog) }
     }
 
+    /// A slice by its ID or its file, or the slices that a folder has.
+    private func picturesOf(_ name: String, _ catalog: SliceCatalog?) throws -> [SlicePicture] {
+        guard isFolder(name), try catalog?.record(ofSlice: name) == nil else { return [try picture(name, catalog)] }
+        var (pictures, others) = ([SlicePicture](), 0)
+        try SliceFolder.forEach(
+            in: name,
+            passOver: { file in
+                others += 1
+                if others <= 20 { Console.log("passed over: \(file.path): \(file.reason)") }
+            },
+            { _, path in
+                guard pictures.count < Self.mostSlices else {
+                    throw ValidationError("\(name): more than the \(Self.mostSlices) slices that fit a picture.")
+                }
+                do { pictures.append(try picture(name + "/" + path, nil)) } catch let error as SliceError {
+                    Console.log("not drawn: \(error)")
+                }
+            })
+        if others > 20 { Console.log("and \(others - 20) more passed over") }
+        guard !pictures.isEmpty else { throw Failure(.badInput, "\(name): no slice here that can be drawn.") }
+        return pictures
+    }
+
     /// A slice by its ID, if there is a catalog that has it, or else by its file.
     private func picture(_ name: String, _ catalog: SliceCatalog?) throws -> SlicePicture {
         if let catalog, let record = try catalog.record(ofSlice: name) { return try picture(record, catalog) }
@@ -97,7 +121,7 @@ struct ShowCommand: ParsableCommand {
         }
         return SlicePicture(
             image: HounsfieldImage(try readImage(at: name), repairingWrap: repairWrap),
-            caption: (name as NSString).lastPathComponent)
+            caption: fileName(name))
     }
 
     private func picture(_ record: SliceRecord, _ catalog: SliceCatalog) throws -> SlicePicture {

@@ -133,6 +133,7 @@ struct DICOMTests {
             (.truncated, "ends too early", Array(whole.dropLast(20))),
             (.truncated, "ends too early", Array(whole.prefix(400))),
             (.truncated, "PixelData has 48 bytes", try changed { $0.rows = 100 }),
+            (.multiFrame, "2 times", try changed { $0.rows = 2 }),
             (.badSize, "0 rows", try changed { $0.rows = 0 }),
             (.malformed, "decompressed", Array(compressed)),
             (.notCT, "'MR'", try changed { $0.modality = "MR" }),

@@ -4,6 +4,7 @@ import Submit
 import Testing
 
 @testable import Basics
+@testable import Catalog
 @testable import Inputs
 @testable import Repro
 @testable import TestSupport
@@ -70,12 +71,17 @@ struct DirectPredictionTests {
         for name in ["cut.dcm: the file ends too early", "text.dcm: not a DICOM file", "a name.dcm: a slice's ID has"] {
             #expect(fromFolder.errors.contains(name))
         }
-        #expect(!fromFolder.errors.contains("hidden") && !fromFolder.errors.contains("readme"))
+        #expect(fromFolder.output.contains(", 2 passed over"))
+        for name in ["passed over: .hidden.dcm: a hidden file", "passed over: readme.txt: no slice by its ending"] {
+            #expect(fromFolder.errors.contains(name))
+        }
         let text = try files.text("p.csv")
         #expect(try table().sliceIDs == ["10", "2", "9"])
 
         let fromArchive = try predict("slices.zip", "--no-augment", "--batch", "2")
-        #expect(fromArchive.status == 0 && fromArchive.output.contains(", 3 unreadable"), "\(fromArchive.errors)")
+        #expect(
+            fromArchive.status == 0 && fromArchive.output.contains(", 3 unreadable, 2 passed over"),
+            "\(fromArchive.errors)")
         #expect(try files.text("p.csv") == text)
         #expect(
             try FileManager.default.subpathsOfDirectory(atPath: files.path).sorted() == (before + ["p.csv"]).sorted())
@@ -121,6 +127,57 @@ struct DirectPredictionTests {
         #expect(run.status == 0 && run.output.contains(", 1 unreadable"), "\(run.errors)\(run.output)")
         #expect(run.errors.contains("2.dcm: is damaged"), "\(run.errors)")
         #expect(try table().sliceIDs == ["1"])
+    }
+
+    @Test("predict, catalog and show agree on what is a slice, of a folder and of archives, and name what is not")
+    func oneRule() throws {
+        try SliceFolderFixture.make(files["in"])
+        func expectPassedOver(_ run: ProgramRun) {
+            #expect(run.status == 0, "\(run.errors)")
+            for path in ["DICOMDIR", "readme", "pipe", "gone.dcm", "deep/up", "m\\xe9"] {
+                #expect(run.errors.contains("passed over") && run.errors.contains(path), "\(path): \(run.errors)")
+            }
+        }
+        let predicted = try predict("in", "--no-augment")
+        expectPassedOver(predicted)
+        #expect(predicted.output.contains(", \(SliceFolderFixture.passedOver.count) passed over"))
+        #expect(try table().sliceIDs == SliceFolderFixture.slices)
+        let catalog = try ProgramRun("catalog", "--input", files["in"], "--work", files["work"], "--json")
+        expectPassedOver(catalog)
+        let report = try JSONDecoder().decode(CatalogReport.self, from: Data(catalog.output.utf8))
+        #expect(report.splits["test"]?.read == SliceFolderFixture.slices.count)
+        #expect(catalog.errors.contains("no slices: \(SliceFolderFixture.passedOver.count) ("))
+        #expect(report.splits["test"]?.quirks[SliceQuirk.noPreamble.rawValue] == 1)
+        let records = try SliceCatalog(path: files["work"] + "/catalog.sqlite").records(in: .test)
+        #expect(records.map(\.id) == SliceFolderFixture.slices)
+        let shown = try ProgramRun("show", files["in"], "--size", "16", "--out", files["p.png"])
+        expectPassedOver(shown)
+        #expect(shown.output.split(separator: "\n").count == SliceFolderFixture.slices.count + 1)
+
+        let zip = try ArchiveWriter(path: files["in.zip"])
+        let names = ["x/b.DCM", "c.ima", "e", "g", "readme", "DICOMDIR", ".hidden.dcm", "__MACOSX/._b.DCM", "empty"]
+        for name in names {
+            let source = ["x/b.DCM": "b.DCM", "c.ima": "c.IMA", "__MACOSX/._b.DCM": "readme"][name] ?? name
+            let bytes = FileManager.default.contents(atPath: files["in/\(source)"]) ?? Data()
+            try zip.add(name, bytes: Array(bytes))
+        }
+        try zip.close()
+
+        let extracted = try ProgramRun("unpack", files["in.zip"], "--into", files["t/in"])
+        #expect(extracted.status == 0, "\(extracted.errors)")
+        let tar = Process()
+        tar.executableURL = URL(fileURLWithPath: "/bin/tar")
+        tar.arguments = ["-czf", files["in.tgz"], "-C", files["t/in"]] + names
+        try tar.run()
+        tar.waitUntilExit()
+        for input in ["in.zip", "in.tgz", "t/in"] {
+            let run = try predict(input, "--no-augment")
+            #expect(run.status == 0 && run.output.contains(", 5 passed over"), "\(input): \(run.output)\(run.errors)")
+            #expect(try table().sliceIDs == ["b", "c", "e", "g"])
+        }
+        // A file by itself is a slice too.
+        #expect(try predict("in/e", "--no-augment").status == 0)
+        #expect(try table().sliceIDs == ["e"])
     }
 
     @Test("the predictions are those of the network on the slices' pixels")
@@ -246,11 +303,11 @@ struct DirectPredictionTests {
         let twice = try predict("twice", "--no-augment")
         #expect(twice.status == 65 && twice.errors.contains("a/1.dcm") && twice.errors.contains("b/1.dcm"))
         try InputFixtures.write("text", to: files["empty/readme.txt"])
-        #expect(try predict("empty", "--no-augment").status == 66)
+        #expect(try predict("empty", "--no-augment").status == 65)
         #expect(try predict("none", "--no-augment").status == 66)
         try InputFixtures.write("text", to: files["bad/1.dcm"])
         #expect(try predict("bad", "--no-augment").status == 65)
-        #expect(try predict("w.pt", "--no-augment").status == 66)
+        #expect(try predict("w.pt", "--no-augment").status == 65)
         #expect(try predict("bad/1.dcm", "--no-augment").status == 65)
         #expect(try predict("twice", size: nil).status == 64)
         let fold = try ProgramRun(

@@ -123,7 +123,7 @@ struct InputCommandTests {
             try InputFixtures.write("no archive", to: folder + "/a.zip")
             #expect(try ProgramRun("unpack", folder + "/a.zip", "--into", folder + "/x").status == 65)
             #expect(try ProgramRun("unpack").status == 64)
-            #expect(try ProgramRun("catalog", "--input", folder, "--work", folder + "/w").status == 66)
+            #expect(try ProgramRun("catalog", "--input", folder, "--work", folder + "/w").status == 65)
             #expect(try ProgramRun("catalog", "--input", folder, "--work", folder, "--folds", "1").status == 64)
             #expect(
                 try ProgramRun("catalog", "export", "--work", folder, "--split", "train", "--out", "x").status == 66)

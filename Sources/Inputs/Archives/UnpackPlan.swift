@@ -218,7 +218,7 @@ package enum ArchiveNames {
 
     /// Whether a folder holds archives to unpack, rather than unpacked slices.
     package static func isFolderOfArchives(_ path: String) -> Bool {
-        guard isFolder(path), (try? CompetitionFolder.locate(in: path)) == nil else { return false }
+        guard isFolder(path), !CompetitionFolder.isUnpacked(path) else { return false }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
         return names.contains { isArchive($0) && !isFolder(path + "/" + $0) }
     }

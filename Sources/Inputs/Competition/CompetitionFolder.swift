@@ -30,6 +30,18 @@ public struct CompetitionFolder: Sendable, Equatable {
         guard isFolder.boolValue else {
             throw Failure(.inputMissing, "\(root): not a folder. Unpack it first: repro unpack \(root) --into DIR")
         }
+        if let found = known(in: root) { return found }
+        if try hasSlices(root) { return CompetitionFolder(slicesIn: root) }
+        throw Failure(
+            .badInput,
+            "\(root): no slices here. Looked for the competition's folders stage_2_train, stage_2_train_images, stage_2_test, "
+                + "stage_2_test_images (or stage_1_...) here and one level below, and for DICOM files at any depth. "
+                + "Give the folder that the archive was unpacked into, or one with slices in it."
+        )
+    }
+
+    /// The competition's folders in a folder or directly below it.
+    private static func known(in root: String) -> CompetitionFolder? {
         let below = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).sorted().map {
             root + "/" + $0
         }
@@ -39,15 +51,33 @@ public struct CompetitionFolder: Sendable, Equatable {
                 if found.trainFolder != nil || found.testFolder != nil { return found }
             }
         }
-        if below.contains(where: { SliceFileName.id(ofFile: fileName($0), in: root) != nil }) {
-            return CompetitionFolder(slicesIn: root)
+        return nil
+    }
+
+    /// Whether a folder is somebody's own with slices in it.
+    private static func hasSlices(_ root: String) throws -> Bool {
+        var (found, deeper) = (false, String?.none)
+        let names = Set(Split.allCases.flatMap(imageFolders))
+        try SliceFolder.forEach(
+            in: root,
+            skips: { path in
+                guard names.contains(fileName(path)) else { return false }
+                deeper = deeper ?? path
+                return true
+            }, passOver: { _ in }, { _, _ in found = true })
+        // As somebody's own, train slices would be taken for test slices.
+        if let deeper {
+            throw Failure(
+                .badInput, "\(root): the competition's data lie deeper, in \(deeper). Give the folder that this is in.")
         }
-        throw Failure(
-            .inputMissing,
-            "\(root): no competition data here. Looked for the folders stage_2_train, stage_2_train_images, stage_2_test, "
-                + "stage_2_test_images (or stage_1_...) here and one level below, and for slices here (.dcm, .dicom, .ima, or DICOM without an ending). "
-                + "Give the folder that the archive was unpacked into, or one with slices in it."
-        )
+        return found
+    }
+
+    /// Whether a folder has the competition's folders, or slices directly in it, rather than archives of them.
+    package static func isUnpacked(_ root: String) -> Bool {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []
+        return names.contains { if case .slice = SliceFileName($0) { true } else { false } }
+            || known(in: root) != nil
     }
 
     /// The names in circulation for the folder with a split's slices.

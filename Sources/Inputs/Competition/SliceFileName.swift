@@ -39,12 +39,19 @@ package enum SliceFileName: Equatable {
         }
     }
 
-    private static func startsAsDICOM(_ path: String) -> Bool {
+    package static func startsAsDICOM(_ path: String) -> Bool {
         // Regular files only: a pipe would be waited for.
-        guard let region = try? FileRegion(path: path), let start = try? region.bytes(at: 0, count: 4096) else {
+        guard let region = try? FileRegion(path: path), let start = try? region.bytes(at: 0, count: telling) else {
             return false
         }
-        return start.withUnsafeBufferPointer { DICOMLayout($0) != nil }
+        return startsAsDICOM(start)
+    }
+
+    /// How much of a file its content is told by.
+    package static let telling = 4096
+
+    package static func startsAsDICOM(_ bytes: [UInt8]) -> Bool {
+        bytes.withUnsafeBufferPointer { DICOMLayout(.init(rebasing: $0.prefix(telling))) != nil }
     }
 }
 

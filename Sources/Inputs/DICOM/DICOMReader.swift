@@ -120,6 +120,13 @@ private final class DICOMReader {
                     "not a DICOM file: neither \"DICM\" after 128 bytes nor a data set at its start. Copy or unpack it again, or remove it."
             )
         }
+        guard layout.transferSyntax != DICOMLayout.privateGE || layout.encoding == .implicitLittle else {
+            throw SliceError(
+                kind: .malformed, path: path,
+                detail:
+                    "the meta header says GE's private transfer syntax, which has implicit VR, but the data are encoded as \(layout.encoding.rawValue): the byte order of the pixels is not known. Get the file from its source again."
+            )
+        }
         self.path = path
         (transferSyntax, quirks) = (layout.transferSyntax, layout.quirks)
         let isDecoded = layout.encoding != .encapsulated || TransferSyntax.decoded.contains(layout.transferSyntax)
@@ -255,6 +262,13 @@ private final class DICOMReader {
             throw problem(
                 .truncated,
                 "PixelData has \(found) bytes, expected \(header.rows) x \(header.columns) x 2 = \(expected). Copy or unpack it again."
+            )
+        }
+        // pydicom takes these for frames, whatever NumberOfFrames says. Or Rows is wrong.
+        guard found == expected || found % expected != 0 else {
+            throw problem(
+                .multiFrame,
+                "PixelData has \(found) bytes, \(found / expected) times \(header.rows) x \(header.columns) x 2: as many frames, or Rows or Columns is wrong. Save each frame as a file of its own."
             )
         }
         // Some writers pad to a block; the pixels come first (PS3.5, 8.1.1). One byte of padding makes the length even.

@@ -9,17 +9,21 @@ package struct DirectPrediction {
     package let predictor: SlicePredictor
     package let progress: ProgressMeter
 
+    private static let mostNamed = 20
+
     package init(slices: LooseSlices, predictor: SlicePredictor, progress: ProgressMeter) {
         self.slices = slices
         self.predictor = predictor
         self.progress = progress
     }
 
-    /// The predictions in ascending order of ID, and how many files could not be read; each of these is named in the log.
+    /// The predictions in ascending order of ID; how many slices could not be read, each of which is named in the log; and how many
+    /// files are no slices, of which the first are named.
     ///
     /// - Throws: ``Failure``: as ``LooseSlices/read(chunk:progress:refuse:_:)``, and `badInput` if no file could be read.
-    package func run() throws -> (table: PredictionTable, unreadable: Int) {
-        var unreadable = 0
+    package func run() throws -> (table: PredictionTable, unreadable: Int, passedOver: Int) {
+        var (unreadable, passedOver) = (0, 0)
+        var quirks: [SliceQuirk: Int] = [:]
         var values: [String: ArraySlice<Double>] = [:]
         defer { progress.end() }
         let unit = Unpacker.isUsedInPlace(slices.input) ? "slices" : "MiB"
@@ -29,15 +33,24 @@ package struct DirectPrediction {
                 unreadable += 1
                 progress.note("not predicted: \(message)")
             },
+            passOver: { file in
+                passedOver += 1
+                if passedOver <= Self.mostNamed { progress.note("passed over: \(file.path): \(file.reason)") }
+            },
+            notice: { for quirk in $0 { quirks[quirk, default: 0] += 1 } },
             { ids, images in
                 let predicted = try predictor.predict(ids, images: images)
                 let width = predicted.count / ids.count
                 for (index, id) in ids.enumerated() { values[id] = predicted[index * width..<(index + 1) * width] }
             })
+        if passedOver > Self.mostNamed { progress.note("and \(passedOver - Self.mostNamed) more passed over") }
+        for quirk in SliceQuirk.allCases {
+            if let count = quirks[quirk] { progress.note("read all the same: \(count) with \(quirk.rawValue)") }
+        }
         guard !values.isEmpty else {
-            throw Failure(.badInput, "\(slices.input): none of its \(unreadable) .dcm files can be read as a CT slice.")
+            throw Failure(.badInput, "\(slices.input): none of its \(unreadable) slices can be read as CT.")
         }
         let sorted = values.sorted { $0.key < $1.key }
-        return (PredictionTable(sliceIDs: sorted.map(\.key), values: sorted.flatMap(\.value)), unreadable)
+        return (PredictionTable(sliceIDs: sorted.map(\.key), values: sorted.flatMap(\.value)), unreadable, passedOver)
     }
 }

@@ -39,11 +39,11 @@ package struct PretrainedFile: Sendable {
     /// Whether a file's name is that of one of the three ImageNet files.
     ///
     /// Other people's files may end in eight digits that are no hash, a date for one.
-    package static func isKnown(_ path: String) -> Bool { sources[(path as NSString).lastPathComponent] != nil }
+    package static func isKnown(_ path: String) -> Bool { sources[fileName(path)] != nil }
 
     /// Compares a file's SHA-256 with the digits in its name, if it has such.
     package static func check(_ hash: String, of path: String) throws {
-        let name = (path as NSString).lastPathComponent
+        let name = fileName(path)
         guard let expected = modelZooHash(inFileName: name), !hash.hasPrefix(expected) else { return }
         throw Failure(
             .badInput,
