@@ -134,6 +134,16 @@ DcmInputStreamFactory *BytesStream::newFactory() const {
     return currentProducer() == &producer_ ? new BytesFactory(file_, start_ + tell()) : NULL;
 }
 
+// Whether a value that was passed over ends before the file does; DCMTK passes over what is not there, too.
+bool lies_in_file(DICOMFile *file, DcmElement *element) {
+    if (syntax_of(file).isEncapsulated()) return true;
+    DcmFileCache cache;
+    Uint16 first = 0;
+    file->asked = -1;
+    if (element->getPartialValue(&first, 0, sizeof first, &cache).bad()) return false;
+    return file->asked < 0 || (size_t)file->asked + element->getLengthField() <= file->count;
+}
+
 // The words of a value that lies in the file's bytes in this machine's byte order; NULL if it does not.
 const uint8_t *words_in_place(DICOMFile *file, DcmElement *element) {
     if (gLocalByteOrder != EBO_LittleEndian || !syntax_of(file).isLittleEndian() || file->swaps_pixels) return NULL;
@@ -170,8 +180,8 @@ DICOMFile *dicom_open(const uint8_t *bytes, size_t count, DICOMEncoding encoding
     const bool has_pixels = pixels && pixels->transferState() == ERW_ready && read != EC_PixelDataExplLengthIllegal;
     file->dataset.transferEnd();
     if (read.good()) return file.release();
-    oddity->stray_bytes = has_pixels;
-    if (has_pixels) return file.release();
+    oddity->stray_bytes = has_pixels && lies_in_file(file.get(), pixels);
+    if (oddity->stray_bytes) return file.release();
     // A value that is longer than what is left of the file suspends DCMTK's reader, which hopes for more to come.
     oddity->truncated = read == EC_StreamNotifyClient || read == EC_EndOfStream || read == EC_InvalidStream;
     explain(read.text(), reason, reason_capacity);

@@ -72,7 +72,7 @@ struct Program: ParsableCommand {
             return nil
         }
         let meant = nearestWord(to: name, in: names).map { " Did you mean '\($0)'?" } ?? ""
-        return "there is no command '\(name)'.\(meant) See 'repro --help' for the commands."
+        return "there is no command '\(name)'.\(meant) See 'repro --help' for the commands.\nUsage: repro <subcommand>"
     }
 
     /// Runs a command; an error of ours or of a library ends the program with the exit code that fits.

@@ -186,6 +186,20 @@ struct DICOMOddityTests {
         try expect(whole + Self.encoded([.init(0xFFFC, 0xFFFC, "OB", [UInt8](repeating: 0, count: 64))], .explicit), [])
     }
 
+    @Test("pixels that DCMTK leaves in the file until they are wanted are truncated wherever the file ends in them")
+    func truncatedLargePixels() throws {
+        var attributes = Self.replaced(.init(0x0028, 0x0010, 64), in: Self.replaced(.init(0x0028, 0x0011, 61)))
+        attributes[attributes.count - 1].value = [UInt8](repeating: 7, count: 64 * 61 * 2)
+        for form in [Form.implicit, .explicit, .bigEndian] {
+            let whole = Self.file(attributes, form, syntax: nil)
+            #expect(try readImage(in: whole, name: "whole").pixels.count == 64 * 61)
+            #expect(try readImage(in: whole + [1, 2, 3], name: "stray").header.quirks.contains(.strayBytes))
+            for cut in [1, 2, 99, 2048, 3721, 4095, 4096, 7000, 7807] {
+                #expect(refusal(Array(whole.dropLast(cut)))?.kind == .truncated, "\(form), \(cut) bytes cut off")
+            }
+        }
+    }
+
     @Test("attributes of unknown representation have the dictionary's")
     func unknownVR() throws {
         for attribute in Self.attributes() where attribute.group == 0x28 || attribute.group == 0x20 {

@@ -131,7 +131,7 @@ struct CompetitionFolderTests {
     func empty() throws {
         try InputFixtures.withFolder { root in
             let failure = InputFixtures.failure { _ = try CompetitionFolder.locate(in: root) }
-            #expect(failure?.status == .inputMissing)
+            #expect(failure?.status == .badInput)
             #expect(failure?.message.contains("stage_2_train_images") == true)
             #expect(
                 InputFixtures.failure { _ = try CompetitionFolder.locate(in: root + "/none") }?.status == .inputMissing)
