@@ -56,7 +56,8 @@ struct ExportCommandTests {
     func failures() throws {
         try write(TorchCheckpoint.encoded([NamedTensor(name: "w", shape: [1], values: .float32([1]))]), "other.pt")
         for (weights, out, status, words) in [
-            ("other.pt", "x.pt", 65 as Int32, "other.pt: these are no weights of resnet34"), ("none.pt", "x.pt", 66, "none.pt"),
+            ("other.pt", "x.pt", 65 as Int32, "other.pt: these are no weights of resnet34"),
+            ("none.pt", "x.pt", 66, "none.pt"),
             ("other.pt", "x.onnx", 64, "x.onnx"),
         ] {
             let run = try ProgramRun(
