@@ -10,7 +10,7 @@ import Submit
 /// Fuzz TARGET [libFuzzer's options] [CORPUS...]: gives a reader random bytes, variations of those in the corpus, until it crashes,
 /// hangs, takes too much memory or the time is up. Whatever the reader answers is right, as long as it answers.
 enum Target: String, CaseIterable {
-    case dicom, labels, recipe, safetensors, torch, predictions, table, zip
+    case dicom, labels, manifest, recipe, safetensors, torch, packed, predictions, table, zip
 
     /// One call of the reader.
     var feed: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt {
@@ -24,9 +24,14 @@ enum Target: String, CaseIterable {
             }
         case .labels:
             { data, size in attempt { _ = try LabelTable(parsing: bytes(data, size), name: "x", values: .binary) } }
+        case .manifest: { data, size in attempt { try readManifest(bytes(data, size)) } }
         case .recipe: { data, size in attempt { try readRecipe(bytes(data, size)) } }
         case .safetensors: { data, size in attempt { _ = try SafeTensors(parsing: bytes(data, size)) } }
         case .torch: { data, size in attempt { _ = try TorchCheckpoint(parsing: bytes(data, size)) } }
+        case .packed:
+            { data, size in
+                attempt { try readTables(Array(CompressedInput.whollyUnpacked(Data(bytes(data, size)), name: "x"))) }
+            }
         case .predictions: { data, size in attempt { _ = try TestTimePredictions(parsing: bytes(data, size)) } }
         case .table: { data, size in attempt { try readTables(bytes(data, size)) } }
         case .zip: { data, size in attempt { try unzip(UnsafeRawBufferPointer(start: data, count: size)) } }
@@ -43,10 +48,19 @@ private func readRecipe(_ bytes: [UInt8]) throws {
     _ = try Recipe(yaml: text, name: "x")
 }
 
+/// What can be read is the same when it has been written.
+private func readManifest(_ bytes: [UInt8]) throws {
+    let manifest = try Manifest(parsing: Data(bytes), name: "x")
+    let again = try Manifest(parsing: Data(manifest.text.pathBytes), name: "x")
+    precondition(again.rootHash == manifest.rootHash && again.differences(from: manifest).isEmpty)
+}
+
 /// Predictions, true labels and folds have one scanner and rules of their own.
 private func readTables(_ bytes: [UInt8]) throws {
     _ = try? FoldTable(parsing: bytes, name: "x")
     _ = try? TruthTable(parsing: bytes, name: "x")
+    _ = try? Leaderboard(parsing: bytes, name: "x")
+    _ = try? ProbabilityTable(parsing: bytes, name: "x", areLogits: true)
     // What can be read is the same when it has been written.
     let table = try PredictionTable(parsing: bytes, name: "x")
     let again = try PredictionTable(parsing: table.csv(), name: "x")

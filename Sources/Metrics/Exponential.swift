@@ -27,3 +27,11 @@ package func exponential(_ x: Double) -> Double {
     let power = 1 - ((low - r * c / (2 - c)) - high)
     return Double(sign: .plus, exponent: Int(k), significand: power)
 }
+
+/// 1 / (1 + e^-x): the probability whose logit is x, with the same bits on every machine.
+///
+/// The exponential of -|x| cannot overflow, and keeps the small probability of a large negative logit whole.
+package func logistic(_ x: Double) -> Double {
+    let power = exponential(-abs(x))
+    return x < 0 ? power / (1 + power) : 1 / (1 + power)
+}

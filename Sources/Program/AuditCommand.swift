@@ -100,7 +100,8 @@ struct AuditCommand: ParsableCommand {
         if let patients = files.patients {
             return Dictionary(uniqueKeysWithValues: zip(slices, try Patients.read(patients, for: slices)))
         }
-        return (try? SliceColumn("PatientID", parsing: foldBytes, name: ""))?.values
+        return try SliceColumn.ifPresent("PatientID", parsing: foldBytes, name: InputBytes.name(files.folds ?? ""))?
+            .values
     }
 
     /// The slices as the checks of a catalog take them, with what bare files tell of them.
@@ -127,8 +128,7 @@ struct AuditCommand: ParsableCommand {
         var tables: [Audit.OutOfFoldTable] = []
         for (fold, path) in oof.enumerated() {
             let name = InputBytes.name(path)
-            let table = try values.probabilities(
-                of: PredictionTable(parsing: InputBytes.read(path), name: name), name: name)
+            let table = try values.read(path)
             tables.append(Audit.OutOfFoldTable(name: name, fold: fold, sliceIDs: table.sliceIDs))
             all.sliceIDs += table.sliceIDs
             all.values += table.values

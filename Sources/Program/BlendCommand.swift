@@ -42,6 +42,7 @@ struct BlendCommand: ParsableCommand {
     @Flag(help: "Find the weights that minimise the loss against --truth, beside equal weights and the original's.")
     var fit = false
 
+    @OptionGroup var values: PredictionOptions
     @OptionGroup var files: SliceFiles
     @OptionGroup var resampling: ResamplingOptions
 
@@ -52,7 +53,6 @@ struct BlendCommand: ParsableCommand {
     var out: String?
 
     @OptionGroup var output: OutputOptions
-    @OptionGroup var values: PredictionOptions
 
     @Flag(help: "Print what was done as JSON for machines.")
     var json = false
@@ -162,7 +162,9 @@ struct BlendCommand: ParsableCommand {
         if let file = files.patients {
             found = try Patients.read(file, for: folds.sliceIDs)
         } else {
-            found = files.patientFile.flatMap { try? Patients.read($0, for: folds.sliceIDs) }
+            found = try files.patientFile.flatMap {
+                try SliceColumn.ifPresent("PatientID", parsing: InputBytes.read($0), name: name)
+            }?.values(for: folds.sliceIDs, name: name)
         }
         guard let patients = found else {
             Console.log("\(name): has no column PatientID, so it is not checked that no patient is in two folds.")
@@ -193,12 +195,9 @@ struct BlendCommand: ParsableCommand {
     private func average(_ files: [String], order: SliceIndex?) throws -> PredictionTable {
         var blender = Blender()
         for (file, weight) in zip(files, equalWeights(files.count)) {
-            let name = InputBytes.name(file)
-            let table = try values.probabilities(
-                of: PredictionTable(parsing: InputBytes.read(file), name: name, order: order ?? blender.order),
-                name: name)
+            let table = try values.read(file, order: order ?? blender.order)
             if files.count == 1 { return table }
-            try blender.add(table, weight: weight, name: name)
+            try blender.add(table, weight: weight, name: InputBytes.name(file))
         }
         return blender.result()
     }

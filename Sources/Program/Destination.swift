@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Inputs
 
 /// Where a command writes its result: looked at before the work begins, so that no file is lost and no hour is wasted.
 struct Destination: Sendable {
@@ -11,6 +12,8 @@ struct Destination: Sendable {
 
     /// As the user gave it.
     let path: String
+    /// How a table is compressed, by its name; nil if it is not.
+    private let compression: CompressedOutput?
     /// Whether it is `-` or `/dev/stdout`: then the result is all that goes to standard output.
     var isStandardOutput: Bool { path == "-" || path == "/dev/stdout" }
 
@@ -21,8 +24,16 @@ struct Destination: Sendable {
     ///   cannot be written.
     init(_ path: String, _ content: Content, inputs: [String], force: Bool) throws {
         self.path = path
+        compression = content == .table ? CompressedOutput(path: path) : nil
         guard !isStandardOutput else { return }
         guard !path.isEmpty else { throw Failure(.badUsage, "--out: expected a file's name, found nothing.") }
+        let suffix = (path as NSString).pathExtension.lowercased()
+        if content == .table, Self.otherFormats.contains(suffix) {
+            throw Failure(
+                .badUsage,
+                "--out \(path): a table is written as CSV, plain or compressed as .gz, .bz2 or .xz, and not as .\(suffix). Give another name."
+            )
+        }
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG {
             if let input = inputs.first(where: { Self.isSame($0, status) }) {
@@ -44,14 +55,23 @@ struct Destination: Sendable {
     /// Writes the whole result.
     func write(_ bytes: some ContiguousBytes) throws {
         if isStandardOutput { return Console.write(bytes) }
-        try AtomicFile.write(bytes, to: path)
+        guard let compression else { return try AtomicFile.write(bytes, to: path) }
+        try AtomicFile.write(try bytes.withUnsafeBytes { try compression.packed($0) }, to: path)
     }
 
     /// Writes the result piece by piece.
     func write(_ body: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void) throws {
         if isStandardOutput { return try body { Console.write($0) } }
-        try AtomicFile.write(to: path, body)
+        guard compression != nil else { return try AtomicFile.write(to: path, body) }
+        var whole = Data()
+        try body { whole.append(contentsOf: $0) }
+        try write(whole)
     }
+
+    /// What programs take for something else than CSV by its name.
+    private static let otherFormats: Set = [
+        "zip", "zst", "7z", "tar", "tgz", "xlsx", "xls", "ods", "parquet", "feather", "npy", "npz",
+    ]
 
     private static func isSame(_ input: String, _ output: stat) -> Bool {
         var status = stat()
@@ -68,6 +88,8 @@ extension Destination.Content {
         switch self {
         case .table:
             if start.starts(with: [0x1F, 0x8B]) { return path.hasSuffix(".gz") }
+            if start.starts(with: Array("BZh".utf8)) { return path.hasSuffix(".bz2") }
+            if start.starts(with: [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0]) { return path.hasSuffix(".xz") }
             let line = start.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
             return !start.contains(0) && line.contains(UInt8(ascii: ","))
         case .weights:

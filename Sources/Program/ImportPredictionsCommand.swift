@@ -39,7 +39,11 @@ struct ImportPredictionsCommand: ParsableCommand {
         let out = try output.destination(out, .table, inputs: [pickle])
         let predictions: TestTimePredictions
         do {
-            predictions = try TestTimePredictions(parsing: InputBytes.read(pickle))
+            let bytes = try InputBytes.read(pickle)
+            if let impostor = Impostor.found(in: bytes) {
+                throw Failure(.badInput, "\(InputBytes.name(pickle)): \(impostor)")
+            }
+            predictions = try TestTimePredictions(parsing: bytes)
         } catch let error as CheckpointError {
             throw Failure(.badInput, "\(InputBytes.name(pickle)): \(error)")
         }

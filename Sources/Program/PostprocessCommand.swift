@@ -45,6 +45,7 @@ struct PostprocessCommand: ParsableCommand {
     @Option(help: "Hold values in [clip, 1 - clip].")
     var clip: Double?
 
+    @OptionGroup var values: PredictionOptions
     @OptionGroup var files: SliceFiles
     @OptionGroup var resampling: ResamplingOptions
 
@@ -52,7 +53,6 @@ struct PostprocessCommand: ParsableCommand {
     var out: String?
 
     @OptionGroup var output: OutputOptions
-    @OptionGroup var values: PredictionOptions
 
     @Flag(help: "Print JSON for machines.")
     var json = false
@@ -91,10 +91,8 @@ struct PostprocessCommand: ParsableCommand {
     func run() throws {
         try InputBytes.checkAtMostOneStandardInput([predictions] + files.all + [order].compactMap { $0 })
         let out = try out.map { try output.destination($0, .table, inputs: [predictions, order] + files.all) }
-        let name = InputBytes.name(predictions)
         let labels = try files.labels()
-        let table = try values.probabilities(
-            of: PredictionTable(parsing: InputBytes.read(predictions), name: name, order: labels?.slices), name: name)
+        let table = try values.read(predictions, order: labels?.slices)
         let studies = try order.map(Self.studies) ?? []
         var stages = [(name: "as given", table: table)]
         for step in try steps() {

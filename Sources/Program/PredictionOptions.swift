@@ -1,20 +1,24 @@
 import ArgumentParser
 import Basics
-import Foundation
 import Inputs
 import Submit
 
-/// How the values of prediction files are meant, for every command that computes with them.
+/// What the values of prediction files are, and how they are read by every command that takes them for probabilities.
 struct PredictionOptions: ParsableArguments {
-    @Flag(help: "The predictions are logits x: their probabilities are 1 / (1 + exp(-x)).")
+    @Flag(help: "The predictions are logits: each stands for the probability 1 / (1 + exp(-x)).")
     var logits = false
 
-    /// The probabilities of a table that was read; how many of them rounding had put outside 0...1 is said on stderr.
-    ///
-    /// - Throws: ``Failure`` with status `badInput` if they are none.
-    func probabilities(of table: PredictionTable, name: String) throws -> PredictionTable {
-        let (held, clipped) = try table.probabilities(areLogits: logits, name: name)
-        if clipped > 0 { Console.log("\(name): \(clipped) values up to 1e-6 outside 0 to 1 are held in it") }
-        return held
+    /// Reads predictions as probabilities, and says if some had to be held in the range.
+    func read(_ path: String, order: SliceIndex? = nil) throws -> PredictionTable {
+        let name = InputBytes.name(path)
+        let found = try ProbabilityTable(
+            parsing: InputBytes.read(path), name: name, order: order, areLogits: logits)
+        if found.clipped > 0 {
+            let values = found.clipped == 1 ? "value is" : "values are"
+            Console.log(
+                "\(name): \(found.clipped) \(values) beyond 0 or 1 by rounding (at most \(ProbabilityTable.rounding)) and held there."
+            )
+        }
+        return found.table
     }
 }

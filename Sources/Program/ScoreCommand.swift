@@ -26,9 +26,8 @@ struct ScoreCommand: ParsableCommand {
     var predictions: [String]
 
     @OptionGroup var files: SliceFiles
-    @OptionGroup var resampling: ResamplingOptions
-
     @OptionGroup var values: PredictionOptions
+    @OptionGroup var resampling: ResamplingOptions
 
     @Option(help: "Probabilities are held in [clip, 1 - clip]; Kaggle's clip is the default, the original's was 1e-5.")
     var clip = kaggleClip
@@ -79,8 +78,7 @@ struct ScoreCommand: ParsableCommand {
             predictions + files.all + [publicSplit, leaderboard].compactMap { $0 })
         let name = predictions.map(InputBytes.name).joined(separator: ",")
         guard let labels = try files.labels() else { throw Failure(.badUsage, "--truth: the labels are missing.") }
-        let (predicted, numbers) = try FoldFiles.joined(
-            predictions, order: labels.slices, prepared: values.probabilities)
+        let (predicted, numbers) = try FoldFiles.joined(predictions) { try values.read($0, order: labels.slices) }
         var (slices, folds) = (labels.sliceIDs, [Int]?.none)
         if let table = try files.foldTable() {
             let present = try table.foldsPresent(in: predicted, name: InputBytes.name(files.folds ?? ""))
@@ -99,9 +97,7 @@ struct ScoreCommand: ParsableCommand {
             if let publicSplit { report.parts = try parts(scored, publicSplit) }
             try addStatistics(of: scored, to: &report)
             if let leaderboard {
-                let scores = try Leaderboard(parsing: InputBytes.read(leaderboard), name: InputBytes.name(leaderboard))
-                    .scores
-                report.standing = Standing(of: report.comparable, among: scores)
+                report.standing = Standing(of: report.comparable, among: try scores(leaderboard))
             }
             return report
         } catch let error as ScoringError {
@@ -133,7 +129,7 @@ struct ScoreCommand: ParsableCommand {
 
     private func parts(_ scored: Scored, _ path: String) throws -> [ScoreReport.Line] {
         let name = InputBytes.name(path)
-        let usage = try SliceColumn("Usage", parsing: InputBytes.read(path), name: name, acceptsRows: true)
+        let usage = try SliceColumn("Usage", parsing: InputBytes.read(path), name: name)
             .values(for: scored.slices, name: name)
         let names = ["public", "private"]
         let numbers = try zip(scored.slices, usage).map { slice, usage in
@@ -144,6 +140,17 @@ struct ScoreCommand: ParsableCommand {
             return number
         }
         return try score(scored, numbers).perFold.map { ScoreReport.Line($0.score, part: names[$0.fold]) }
+    }
+
+    /// The scores of a leaderboard's teams; says how many have none.
+    private func scores(_ path: String) throws -> [Double] {
+        let name = InputBytes.name(path)
+        let leaderboard = try Leaderboard(parsing: InputBytes.read(path), name: name)
+        let without = leaderboard.teamsWithoutScore
+        if without > 0 {
+            Console.log("\(name): left out, for they have no score: \(without) team\(without == 1 ? "" : "s").")
+        }
+        return leaderboard.scores
     }
 
     private func addStatistics(of scored: Scored, to report: inout ScoreReport) throws {

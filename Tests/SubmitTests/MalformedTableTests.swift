@@ -15,7 +15,8 @@ struct MalformedTableTests {
     func header(text: String) {
         let problems = Tables.problems(Array(text.utf8))
         #expect(problems.map(\.kind) == [.header])
-        #expect(problems.first?.line == 1)
+        // What is no text has no lines.
+        #expect(problems.first?.line == (text.hasPrefix("PK") ? nil : 1))
     }
 
     @Test("what is found in place of the header is shown without what a terminal would obey")

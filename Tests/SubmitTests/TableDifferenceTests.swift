@@ -95,12 +95,12 @@ struct TableDifferenceTests {
         #expect(throws: TableError.self) { try patients.values(for: ["ID_b"], name: "") }
         let usage = "ID,Label,Usage\nID_a_any,0,Public\nID_a_subdural,0,Public\nID_b_any,1,Private\n"
         #expect(
-            try SliceColumn("Usage", parsing: Array(usage.utf8), name: "", acceptsRows: true).values == [
+            try SliceColumn("Usage", parsing: Array(usage.utf8), name: "").values == [
                 "ID_a": "Public", "ID_b": "Private",
             ])
         for (text, line) in [("ID_a_epidural,0,Private\n", 5), ("ID_c_any,0,\n", 5)] {
             let error = #expect(throws: TableError.self) {
-                try SliceColumn("Usage", parsing: Array((usage + text).utf8), name: "", acceptsRows: true)
+                try SliceColumn("Usage", parsing: Array((usage + text).utf8), name: "")
             }
             #expect(error?.problems.first?.line == line)
         }

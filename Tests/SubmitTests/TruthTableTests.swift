@@ -73,7 +73,7 @@ struct TruthTableTests {
             #expect(try Leaderboard(parsing: Array(text.utf8), name: "lb.csv").scores == [0.05, 0.06])
         }
         let error = #expect(throws: TableError.self) {
-            try Leaderboard(parsing: Array((history + "\n3,C,2019-11-01,\n").utf8), name: "lb.csv")
+            try Leaderboard(parsing: Array((history + "\n3,C,2019-11-01,0.1x\n").utf8), name: "lb.csv")
         }
         #expect(error?.problems.first?.line == 5)
     }

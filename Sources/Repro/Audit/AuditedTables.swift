@@ -118,7 +118,7 @@ extension Audit {
 
     private static func table(_ folder: WorkFolder, _ path: String) throws -> PredictionTable? {
         guard FileManager.default.fileExists(atPath: folder.path(path)) else { return nil }
-        return try PredictionTable(parsing: InputBytes.read(folder.path(path)), name: path)
+        return try ProbabilityTable(parsing: InputBytes.read(folder.path(path)), name: path).table
     }
 
     /// The out-of-fold scores of `scores.json`, each beside that of the tables as they are now.

@@ -7,19 +7,15 @@ import Submit
 package enum FoldFiles {
     /// All slices of the files in one table, and the number of each slice's file.
     ///
-    /// - Parameters:
-    ///   - order: Slices that each table has first, in this order.
-    ///   - prepared: what is made of each table, given its file's name.
+    /// - Parameter read: Reads a file's table.
     /// - Throws: ``Failure`` if a slice is in two files; `TableError` for a malformed one.
     package static func joined(
-        _ paths: [String], order: SliceIndex, prepared: (PredictionTable, String) throws -> PredictionTable
+        _ paths: [String], read: (String) throws -> PredictionTable
     ) throws -> (table: PredictionTable, files: [Int]) {
         var whole = PredictionTable(sliceIDs: [], values: [])
         var files: [Int] = []
         for (number, path) in paths.enumerated() {
-            let name = InputBytes.name(path)
-            let table = try prepared(
-                PredictionTable(parsing: InputBytes.read(path), name: name, order: order), name)
+            let table = try read(path)
             if paths.count == 1 { return (table, Array(repeating: 0, count: table.sliceIDs.count)) }
             whole.sliceIDs += table.sliceIDs
             whole.values += table.values

@@ -1,6 +1,6 @@
 /// Walks over the rows of a CSV file (RFC 4180) as ranges of its bytes, so that reading millions of rows makes no strings.
 ///
-/// Accepted beyond plain fields: a UTF-8 byte order mark, LF, CRLF or lone CR line ends, spaces and tabs around a field, fields
+/// Accepted beyond plain fields: a UTF-8 byte order mark, LF, CRLF, CRCRLF or lone CR line ends, spaces and tabs around a field, fields
 /// in double quotes (with `""` for a quote, and line breaks) and blank lines at the end. A blank line elsewhere is a row of one
 /// empty field. The buffer must outlive the scanner.
 struct CSVScanner {
@@ -78,9 +78,18 @@ struct CSVScanner {
         let terminator = bytes[position]
         position += 1
         if terminator == Byte.comma { return true }
-        if terminator == Byte.return && position < bytes.count && bytes[position] == Byte.newline { position += 1 }
+        if terminator == Byte.return { skipNewline() }
         nextLine += 1
         return false
+    }
+
+    /// Goes behind what may follow the carriage return of a line's end: a newline, or, where a program made CRLF of the LF of a CRLF,
+    /// one more return before that.
+    private mutating func skipNewline() {
+        let isDoubled =
+            position + 1 < bytes.count && bytes[position] == Byte.return && bytes[position + 1] == Byte.newline
+        if isDoubled { position += 1 }
+        if position < bytes.count && bytes[position] == Byte.newline { position += 1 }
     }
 
     private mutating func readQuoted() {

@@ -11,44 +11,26 @@ package struct SliceColumn: Sendable {
 
     /// Reads the two columns of a CSV file; others are ignored.
     ///
-    /// - Parameters:
-    ///   - column: The column's name beside `ID`.
-    ///   - acceptsRows: Whether IDs may be those of rows (`ID_0002081b6_any`), which then have to agree for each slice.
-    /// - Throws: ``TableError`` with every problem and its line: a missing column, an empty value, a slice listed twice (or, with rows,
-    ///   in contradiction).
-    package init(
-        _ column: String, parsing bytes: some Collection<UInt8>, name: String, acceptsRows: Bool = false
-    ) throws(TableError) {
-        var problems = ProblemLog()
-        var values: [String: String] = [:]
-        var lines: [String: Int] = [:]
-        readColumns(["ID", column], of: bytes, problems: &problems) { fields, scanner, problems in
-            let (text, value) = (scanner.text(fields[0]), scanner.text(fields[1]))
-            let row = acceptsRows ? Self.slice(ofRow: text) : nil
-            let id = row ?? text
-            if value.isEmpty {
-                problems.add(.malformedValue, line: scanner.line, "\(text) has no \(column)")
-            } else if let before = values[id], row == nil || before != value {
-                problems.add(
-                    .contradiction, line: scanner.line,
-                    "slice \(id) appears again with \(column) \(value); line \(lines[id] ?? 0) has \(before)")
-            } else {
-                values[id] = value
-                lines[id] = lines[id] ?? scanner.line
-            }
+    /// - Parameter column: The column's name beside `ID`.
+    /// - Throws: ``TableError`` with every problem and its line, as of ``readSlices(_:of:name:value:refusal:)``; an empty value too.
+    package init(_ column: String, parsing bytes: some Collection<UInt8>, name: String) throws(TableError) {
+        let found = try readSlices(Column(column), of: bytes, name: name) {
+            $0.isEmpty ? nil : $0
+        } refusal: { id, _ in
+            "\(id) has no \(column)"
         }
-        if values.isEmpty && problems.isEmpty { problems.add(.malformedRow, line: 1, "no rows follow the header") }
-        problems.sortByLine()
-        guard problems.isEmpty else { throw TableError(name: name, problems) }
-        self.values = values
+        values = Dictionary(uniqueKeysWithValues: zip(found.ids, found.values))
     }
 
-    /// The slice of a row's ID; nil if it does not end in a type.
-    private static func slice(ofRow id: String) -> String? {
-        guard let underscore = id.lastIndex(of: "_"),
-            HemorrhageType(rawValue: String(id[id.index(after: underscore)...])) != nil
-        else { return nil }
-        return String(id[..<underscore])
+    /// Reads the two columns as ``init(_:parsing:name:)`` does; nil if the file has not both.
+    package static func ifPresent(
+        _ column: String, parsing bytes: some Collection<UInt8>, name: String
+    ) throws(TableError) -> SliceColumn? {
+        do throws(TableError) {
+            return try SliceColumn(column, parsing: bytes, name: name)
+        } catch  where error.problems.first?.kind == .header {
+            return nil
+        }
     }
 
     /// The values of these slices, in their order.
@@ -63,4 +45,64 @@ package struct SliceColumn: Sendable {
         }
         return slices.compactMap { values[$0] }
     }
+}
+
+/// Reads a value for each slice from two columns of any CSV file.
+///
+/// Slices are named by their IDs, by those of their rows (`ID_0002081b6_any`), which then have to agree for each slice, or by the
+/// names of their files (`ID_0002081b6.dcm`).
+///
+/// - Parameters:
+///   - value: The value of a field; nil if it is none.
+///   - refusal: What is wrong with a field that is none.
+/// - Returns: The slices in the order of their first rows, and their values.
+/// - Throws: ``TableError`` with every problem and its line: a missing column, a field that is no value, a slice listed twice (or, by
+///   rows, in contradiction).
+func readSlices<Value: Equatable>(
+    _ column: Column, of bytes: some Collection<UInt8>, name: String, value: (_ text: String) -> Value?,
+    refusal: (_ id: String, _ text: String) -> String
+) throws(TableError) -> (ids: [String], values: [Value]) {
+    var problems = ProblemLog()
+    var (ids, values, lines): ([String], [Value], [Int]) = ([], [], [])
+    var numbers: [String: Int] = [:]
+    readColumns([.slice, column], of: bytes, problems: &problems) { row, problems in
+        let (name, text) = (row.text(0), row.text(1))
+        guard let value = value(text) else {
+            return problems.add(.malformedValue, line: row.line, refusal(name, text))
+        }
+        let (id, isRow) = slice(named: name)
+        guard let number = numbers[id] else {
+            numbers[id] = ids.count
+            ids.append(id)
+            values.append(value)
+            lines.append(row.line)
+            return
+        }
+        if values[number] != value {
+            problems.add(
+                .contradiction, line: row.line,
+                "slice \(id) appears again with \(column.name) \(value); line \(lines[number]) has \(values[number])")
+        } else if !isRow {
+            problems.add(.duplicate, line: row.line, "slice \(id) appears again; it is on line \(lines[number])")
+        }
+    }
+    if ids.isEmpty && problems.isEmpty { problems.add(.malformedRow, line: 1, "no rows follow the header") }
+    problems.sortByLine()
+    guard problems.isEmpty else { throw TableError(name: name, problems) }
+    return (ids, values)
+}
+
+/// The slice that a field names, and whether it does so by one of its rows.
+func slice(named name: String) -> (id: String, isRow: Bool) {
+    // Most fields are IDs of slices as they are; the check by bytes is quick.
+    let bytes = name.utf8
+    if bytes.contains(UInt8(ascii: ".")) || bytes.contains(UInt8(ascii: "/")) || bytes.contains(UInt8(ascii: "\\")) {
+        let file = name.split { $0 == "/" || $0 == "\\" }.last.map(String.init) ?? name
+        let suffix = [".dcm", ".dicom", ".png", ".jpg", ".jpeg"].first { file.lowercased().hasSuffix($0) }
+        if let suffix { return (String(file.dropLast(suffix.count)), false) }
+    }
+    guard let underscore = bytes.lastIndex(of: UInt8(ascii: "_")),
+        HemorrhageType(rawValue: String(name[name.index(after: underscore)...])) != nil
+    else { return (name, false) }
+    return (String(name[..<underscore]), true)
 }

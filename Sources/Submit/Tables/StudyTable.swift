@@ -12,14 +12,15 @@ public struct StudyTable: Sendable {
     public init(parsing bytes: some Collection<UInt8>, name: String) throws(TableError) {
         var problems = ProblemLog()
         var slices: [(id: String, study: String, position: Double)] = []
-        readColumns(["ID", "StudyInstanceUID", "PositionOrd"], of: bytes, problems: &problems) {
-            fields, scanner, problems in
-            guard case .finite(let position) = DecimalNumber(scanner.bytes[fields[2].range]) else {
+        let columns: [Column] = [
+            .slice, Column("StudyInstanceUID", "studyuid", "studyid", "study"), Column("PositionOrd"),
+        ]
+        readColumns(columns, of: bytes, problems: &problems) { row, problems in
+            guard case .finite(let position) = row.number(2) else {
                 return problems.add(
-                    .malformedValue, line: scanner.line,
-                    "the position '\(scanner.text(fields[2]).prefix(40))' is not a finite number")
+                    .malformedValue, line: row.line, "the position '\(row.text(2).prefix(40))' is not a finite number")
             }
-            slices.append((scanner.text(fields[0]), scanner.text(fields[1]), position))
+            slices.append((slice(named: row.text(0)).id, row.text(1), position))
         }
         if slices.isEmpty && problems.isEmpty { problems.add(.malformedRow, line: 1, "no rows follow the header") }
         guard problems.isEmpty else { throw TableError(name: name, problems) }

@@ -58,12 +58,15 @@ public struct TableError: Error, Sendable, Equatable, CustomStringConvertible {
     public let problems: [TableProblem]
     /// How many problems there are in all.
     public let total: Int
+    /// What they have in common and what to do; nil where the problems say it.
+    public let advice: String?
 
     /// How many problems an error keeps at most.
     public static let shownProblems = 20
 
-    init(name: String, _ log: ProblemLog) {
+    init(name: String, _ log: ProblemLog, advice: String? = nil) {
         self.name = name
+        self.advice = advice
         problems = Array(log.problems.prefix(Self.shownProblems))
         total = log.total
     }
@@ -72,14 +75,16 @@ public struct TableError: Error, Sendable, Equatable, CustomStringConvertible {
         self.name = name
         problems = [TableProblem(kind, line: line, message)]
         total = 1
+        advice = nil
     }
 
     /// The table's name and its problems, one a line.
     public var description: String {
         let lines = problems.map { problem in (problem.line.map { "line \($0): " } ?? "") + problem.message }
-        if total == 1, let only = lines.first { return "\(name): \(only)" }
+        let end = advice.map { [$0] } ?? []
+        if total == 1, let only = lines.first { return (["\(name): \(only)"] + end).joined(separator: "\n  ") }
         let more = total > lines.count ? ["... and \(total - lines.count) more"] : []
-        return (["\(name): \(total) problems"] + lines + more).joined(separator: "\n  ")
+        return (["\(name): \(total) problems"] + lines + more + end).joined(separator: "\n  ")
     }
 }
 
@@ -99,6 +104,16 @@ struct ProblemLog: Sendable {
         let count = counts[kind, default: 0]
         counts[kind] = count + 1
         if count < kept { problems.append(TableProblem(kind, line: line, message())) }
+    }
+
+    mutating func addOutOfRange(_ value: Double, line: Int, _ id: @autoclosure () -> String) {
+        add(.outOfRange, line: line, "the value \(shortest(value)) of \(id()) is not a probability from 0 to 1")
+    }
+
+    mutating func addDamagedUTF16(line: Int) {
+        add(
+            .malformedRow, line: line, "the file is UTF-16 and breaks off or is damaged here: copy or download it again"
+        )
     }
 
     /// Adds the problems of a part of the file, whose lines count from 0 at `firstLine`.

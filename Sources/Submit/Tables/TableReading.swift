@@ -40,12 +40,18 @@ struct TableReading {
         _ bytes: some Collection<UInt8>, duplicatesAllowed: Bool, problems: ProblemLog = ProblemLog(),
         order: SliceIndex? = nil, chunkSize: Int = 1 << 20
     ) {
-        self.bytes = bytes
         self.duplicatesAllowed = duplicatesAllowed
         self.problems = problems
         // Six rows of a slice take some 160 bytes in a file of labels, more in one of predictions.
         slices = order ?? SliceIndex(expecting: bytes.count / 150)
-        withBytes(of: bytes) { read($0, chunkSize: chunkSize) }
+        if let (text, defectiveLine) = withBytes(of: bytes, utf8(ofUTF16:)) {
+            self.bytes = text
+            if let defectiveLine { self.problems.addDamagedUTF16(line: defectiveLine) }
+            text.withUnsafeBytes { read($0, chunkSize: chunkSize) }
+        } else {
+            self.bytes = bytes
+            withBytes(of: bytes) { read($0, chunkSize: chunkSize) }
+        }
         self.problems.sortByLine()
     }
 
@@ -53,12 +59,7 @@ struct TableReading {
         let bytes = withoutBlankEnd(bytes)
         var scanner = CSVScanner(bytes)
         guard scanner.next(), scanner.fields.map(scanner.text) == ["ID", "Label"] else {
-            let found = scanner.fields.map { printable(scanner.text($0)) }.prefix(4).joined(separator: ",")
-            problems.add(
-                .header, line: 1,
-                bytes.isEmpty
-                    ? "the file is empty; expected the header ID,Label"
-                    : "expected the header ID,Label, found '\(found)'; is this a table of predictions or labels?")
+            noteHeader(scanner)
             return
         }
         chunkRanges = Self.chunks(of: bytes, from: scanner.position, size: chunkSize)
@@ -68,6 +69,27 @@ struct TableReading {
             read(bytes, firstLine: scanner.nextLine, known: known, inTurn: false)
                 || read(bytes, firstLine: scanner.nextLine, known: known, inTurn: true)
         else { preconditionFailure("rows that were put one after another are not in their places") }
+    }
+
+    /// Notes what is there instead of the header `ID,Label`.
+    private mutating func noteHeader(_ scanner: CSVScanner) {
+        guard !scanner.bytes.isEmpty else {
+            return problems.add(.header, line: 1, "the file is empty; expected the header ID,Label")
+        }
+        if let what = NoTable.found(in: scanner.bytes) { return problems.add(.header, what) }
+        let names = scanner.fields.map(scanner.text)
+        let found = names.map { printable($0) }.prefix(4).joined(separator: ",")
+        let advice =
+            if names.count == 3 && names.dropFirst() == ["ID", "Label"] {
+                "; its first column is the index of a data frame, which to_csv(index=False) leaves out"
+            } else if names.count == 2 && slice(named: names[0]).isRow {
+                "; it is a row: write the header above it"
+            } else if names.count == 1 && !separatorAdvice(names).isEmpty {
+                separatorAdvice(names)
+            } else {
+                "; is this a table of predictions or labels?"
+            }
+        problems.add(.header, line: 1, "expected the header ID,Label, found '\(found)'\(advice)")
     }
 
     /// The file cut at line ends into pieces of about this size.

@@ -67,9 +67,7 @@ private func checkValues(of reading: inout TableReading, _ problems: inout Probl
     for row in reading.values.indices {
         let value = reading.values[row]
         guard value < 0 || value > 1 else { continue }
-        problems.add(
-            .outOfRange, line: reading.lines[row],
-            "the value \(shortest(value)) of \(reading.rowID(row)) is not a probability from 0 to 1")
+        problems.addOutOfRange(value, line: reading.lines[row], reading.rowID(row))
     }
     let (values, present) = (reading.values, reading.sliceIDs.indices.filter(reading.isPresent))
     guard let first = present.first, present.count > 1 else { return }
@@ -78,17 +76,6 @@ private func checkValues(of reading: inout TableReading, _ problems: inout Probl
         guard present.allSatisfy({ values[$0 * typeCount + type] == value }) else { continue }
         problems.add(.constantColumn, "every slice has the same value, \(shortest(value)), for \(name.rawValue)")
     }
-}
-
-/// What values outside [0, 1] look like, if they are many: the scale that they were probably written in.
-private func scaleNotes(_ values: [Double]) -> [String] {
-    let values = values.filter { !$0.isNaN }
-    let outside = values.count { $0 < 0 || $0 > 1 }
-    guard let low = values.min(), let high = values.max(), outside * 100 > values.count else { return [] }
-    let range = "the values run from \(shortest(low)) to \(shortest(high))"
-    if low < 0 { return ["\(range) and look like logits; Kaggle expects probabilities, 1 / (1 + exp(-x))"] }
-    if high <= 100 { return ["\(range) and look like percent; Kaggle expects probabilities, divided by 100"] }
-    return []
 }
 
 private func orderNotes(on reading: inout TableReading, expected: Int) -> [String] {
