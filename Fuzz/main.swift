@@ -10,7 +10,7 @@ import Submit
 /// Fuzz TARGET [libFuzzer's options] [CORPUS...]: gives a reader random bytes, variations of those in the corpus, until it crashes,
 /// hangs, takes too much memory or the time is up. Whatever the reader answers is right, as long as it answers.
 enum Target: String, CaseIterable {
-    case dicom, labels, manifest, recipe, safetensors, torch, packed, predictions, table, zip
+    case dicom, labels, manifest, packed, predictions, recipe, safetensors, table, torch, weights, zip
 
     /// One call of the reader.
     var feed: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt {
@@ -27,7 +27,8 @@ enum Target: String, CaseIterable {
         case .manifest: { data, size in attempt { try readManifest(bytes(data, size)) } }
         case .recipe: { data, size in attempt { try readRecipe(bytes(data, size)) } }
         case .safetensors: { data, size in attempt { _ = try SafeTensors(parsing: bytes(data, size)) } }
-        case .torch: { data, size in attempt { _ = try TorchCheckpoint(parsing: bytes(data, size)) } }
+        case .torch: { data, size in attempt { try readCheckpoint(bytes(data, size)) } }
+        case .weights: { data, size in attempt { try readWeights(bytes(data, size)) } }
         case .packed:
             { data, size in
                 attempt { try readTables(Array(CompressedInput.whollyUnpacked(Data(bytes(data, size)), name: "x"))) }
@@ -53,6 +54,21 @@ private func readManifest(_ bytes: [UInt8]) throws {
     let manifest = try Manifest(parsing: Data(bytes), name: "x")
     let again = try Manifest(parsing: Data(manifest.text.pathBytes), name: "x")
     precondition(again.rootHash == manifest.rootHash && again.differences(from: manifest).isEmpty)
+}
+
+/// All tensors, and the search for a backbone's.
+private func readCheckpoint(_ bytes: [UInt8]) throws {
+    _ = try? TorchCheckpoint(parsing: bytes, of: .efficientNetB3)
+    _ = try TorchCheckpoint(parsing: bytes)
+}
+
+/// A file of weights of any format, packed or not.
+private func readWeights(_ bytes: [UInt8]) throws {
+    let path = NSTemporaryDirectory() + "repro-fuzz-\(getpid()).weights"
+    defer { unlink(path) }
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    _ = try? WeightsFile.read(path, .init(.efficientNetB3))
+    _ = try WeightsFile.read(path)
 }
 
 /// Predictions, true labels and folds have one scanner and rules of their own.

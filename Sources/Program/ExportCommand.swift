@@ -22,7 +22,8 @@ struct ExportCommand: ParsableCommand {
     @Option(help: "Which backbone they are of: \(Backbone.allCases.map(\.rawValue).joined(separator: ", ")).")
     var backbone: Backbone
 
-    @Option(help: ArgumentHelp("Which of the file's sets of weights, where several fit.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp("Which weights, if the file has several: the names that lead to them.", valueName: "name"))
     var entry: String?
 
     @Option(
@@ -53,11 +54,9 @@ struct ExportCommand: ParsableCommand {
 
     func run() throws {
         let out = try output.destination(out, .weights, inputs: [weights])
-        var file = try WeightsFile.read(self.weights)
-        file.entry = entry
-        let weights = try file.weights(of: backbone)
+        let file = try WeightsFile.read(weights, .init(backbone, entry: entry))
         let steps = file.metadata["steps"].flatMap { Int64($0) } ?? 0
-        let stateDict = try file.naming { try backbone.stateDict(of: weights, batches: steps) }
+        let stateDict = try file.naming { try backbone.stateDict(of: file.tensors, batches: steps) }
         var bytes = 0
         try out.write { append in
             func sink(_ piece: UnsafeRawBufferPointer) throws {

@@ -41,9 +41,6 @@ struct PredictCommand: ParsableCommand {
         completion: .file())
     var weights: String?
 
-    @Option(help: ArgumentHelp("Which of the file's sets of weights, where several fit.", valueName: "name"))
-    var entry: String?
-
     @Option(
         help: ArgumentHelp(
             "The archive or folder with the slices. With --work, the same as --archive.", valueName: "dir-or-archive"),
@@ -145,8 +142,8 @@ struct PredictCommand: ParsableCommand {
         options.archive = input ?? work.archive
         let run = try OpenRun(options, engine)
         // Before the inputs are made, which may take hours.
-        var file = try WeightsFile.read(weights ?? snapshot(in: run))
-        file.entry = entry
+        let file = try WeightsFile.read(
+            weights ?? snapshot(in: run), .init(backbone, entry: weights == nil ? nil : work.entry))
         let settings = try settings(weights == nil || work.recipe != nil ? run.recipe : nil, file)
         let competition = run.reproduction.competition
         _ = try run.reproduction.run(run.reproduction.inputStages())
@@ -173,8 +170,7 @@ struct PredictCommand: ParsableCommand {
             throw Failure(.inputMissing, "\(input): there is no such file or folder.")
         }
         let recipe = try work.recipe.map(RecipeLibrary.recipe)
-        var file = try WeightsFile.read(weights)
-        file.entry = entry
+        let file = try WeightsFile.read(weights, .init(backbone, entry: work.entry))
         let settings = try settings(recipe, file)
         let begun = ProgressMeter.uptime()
         let engine = Engine(pool: ThreadPool(threads: engine.threads), arithmetic: engine.math)

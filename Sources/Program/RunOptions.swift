@@ -48,6 +48,12 @@ struct WorkOptions: ParsableArguments {
         completion: .directory)
     var pretrained: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Which weights, of --pretrained or --weights, if a file has several: the names that lead to them.",
+            valueName: "name"))
+    var entry: String?
+
     @Option(help: ArgumentHelp("Minutes between checkpoints inside an epoch.", valueName: "minutes"))
     var checkpointMinutes = 10.0
 
@@ -83,7 +89,8 @@ struct OpenRun {
         reproduction = Reproduction(
             folder: folder, recipe: recipe,
             options: .init(
-                archive: work.archive, pretrained: work.pretrained, arithmetic: engine.math, threads: engine.threads,
+                archive: work.archive, pretrained: work.pretrained, entry: work.entry, arithmetic: engine.math,
+                threads: engine.threads,
                 checkpointInterval: work.checkpointMinutes * 60,
                 mayRemake: { [remake = work.remake] in remake || Self.confirms($0) }),
             progress: .standard(quiet: work.quiet))

@@ -3,6 +3,7 @@ import Nets
 import Testing
 
 @testable import Basics
+@testable import Inputs
 @testable import Repro
 @testable import TestSupport
 
@@ -56,7 +57,7 @@ struct ExportCommandTests {
     func failures() throws {
         try write(TorchCheckpoint.encoded([NamedTensor(name: "w", shape: [1], values: .float32([1]))]), "other.pt")
         for (weights, out, status, words) in [
-            ("other.pt", "x.pt", 65 as Int32, "other.pt: these are no weights of resnet34"),
+            ("other.pt", "x.pt", 65 as Int32, "other.pt: the weights: these are none of resnet34"),
             ("none.pt", "x.pt", 66, "none.pt"),
             ("other.pt", "x.onnx", 64, "x.onnx"),
         ] {
@@ -106,5 +107,163 @@ struct ExportCommandTests {
         }
         #expect(try ProgramRun("import-predictions", files["none"], "--out", files["p.csv"]).status == 66)
         #expect(try FileManager.default.contentsOfDirectory(atPath: files.path) == ["cut.pkl"])
+    }
+}
+
+/// Files of weights as other people have them, through the program.
+@Suite("other people's weights")
+struct OtherWeightsTests {
+    private let files: TableFolder
+
+    /// A small checkpoint's bytes, made once for all tests; PyTorch's names with a wrapper's prefix.
+    private static let stateDict = Result {
+        try Backbone.efficientNetB3.stateDict(of: StartingWeights.snapshot(.efficientNetB3).tensors)
+    }
+
+    init() throws { files = try TableFolder() }
+
+    private func write(_ bytes: some Sequence<UInt8>, _ name: String) throws {
+        try InputFixtures.write(Array(bytes), to: files[name])
+    }
+
+    private func read(_ name: String, entry: String? = nil) throws -> [NamedTensor] {
+        try WeightsFile.read(files[name], .init(.efficientNetB3, entry: entry)).tensors
+    }
+
+    private func failure(_ name: String, entry: String? = nil) -> String {
+        let failure = InputFixtures.failure { _ = try read(name, entry: entry) }
+        #expect(failure?.status == .badInput, "\(name)")
+        return failure?.message ?? ""
+    }
+
+    @Test(
+        "weights in a zip or gzip are read, of several the one that is named, and a checkpoint packed again as it was")
+    func packed() throws {
+        let expected = try Self.stateDict.get()
+        let bytes = TorchCheckpoint.encoded(expected)
+        let zip = try ArchiveWriter(path: files["w.zip"])
+        try zip.add("readme.txt", bytes: Array("text".utf8))
+        try zip.add("sub/best.pth", bytes: bytes)
+        try zip.add("__MACOSX/sub/._best.pth", bytes: [0x80, 2])
+        try zip.close()
+        #expect(try read("w.zip") == expected)
+
+        let two = try ArchiveWriter(path: files["two.zip"])
+        try two.add("fold0.pth", bytes: bytes)
+        try two.add("fold1.safetensors", bytes: SafeTensors(tensors: expected).encoded())
+        try two.close()
+        #expect(
+            failure("two.zip").contains("2 files of weights: fold0.pth, fold1.safetensors. Say which: --entry NAME"))
+        for entry in ["fold0.pth", "fold1.safetensors", "fold0.pth:."] {
+            #expect(try Set(read("two.zip", entry: entry).map(\.name)) == Set(expected.map(\.name)), "\(entry)")
+        }
+
+        let again = try ArchiveWriter(path: files["again.zip"])
+        for member in try PackedFiles.unpacked(Data(bytes), name: "x", limit: 1 << 30) {
+            try again.add("mine/\(member.name)", bytes: Array(member.bytes))
+        }
+        try again.close()
+        #expect(try read("again.zip") == expected)
+
+        let none = try ArchiveWriter(path: files["none.zip"])
+        try none.add("a.txt", bytes: [1])
+        try none.add("b.txt", bytes: [2])
+        try none.close()
+        #expect(failure("none.zip").contains("has no file of weights, but: a.txt, b.txt"))
+    }
+
+    @Test("what is no file of weights is called what it is")
+    func notWeights() throws {
+        for (name, text, words) in [
+            ("lfs.pth", "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 87319819\n", "git lfs pull"),
+            ("lfs.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n", "git lfs pull"),
+            ("page.pth", "\n<!DOCTYPE html><html><head><title>Quota exceeded</title>", "is a web page"),
+            ("page2.pt", "<html>", "is a web page"),
+            (
+                "error.pt", "<?xml version='1.0'?><Error>AccessDenied</Error> and so on, at length",
+                "is text, no weights"
+            ),
+            ("empty.pt", "", "is empty"),
+            ("table.pth", "ID,Label\nx,0.5\n", "is text, no weights; it begins: ID,Label"),
+        ] {
+            try write(text.utf8, name)
+            #expect(failure(name).contains(words), "\(failure(name))")
+        }
+        try write([0x89] + Array("HDF\r\n".utf8) + [0x1A, 0x0A], "keras.h5")
+        #expect(failure("keras.h5").contains("HDF5"))
+        try FileManager.default.createDirectory(atPath: files["folder"], withIntermediateDirectories: true)
+        #expect(failure("folder").contains("is a folder"))
+    }
+
+    @Test("a safetensors file is known by its beginning, whatever its name is, and so is PyTorch's")
+    func contents() throws {
+        let expected = try Self.stateDict.get()
+        let prefixed = expected.map {
+            NamedTensor(name: "model.module.\($0.name)", shape: $0.shape, values: $0.values)
+        }
+        try write(SafeTensors(tensors: prefixed).encoded(), "w.bin")
+        try write(TorchCheckpoint.encoded(prefixed), "w.safetensors")
+        for name in ["w.bin", "w.safetensors"] {
+            #expect(try read(name).sorted { $0.name < $1.name } == expected.sorted { $0.name < $1.name })
+        }
+    }
+
+    @Test(
+        "predict refuses weights that are no numbers in every format, by tensor and count",
+        arguments: ["pt", "safetensors"])
+    func noNumbers(format: String) throws {
+        let tensors = try Self.stateDict.get().map { tensor in
+            guard tensor.name == "_conv_stem.weight", case .float32(var values) = tensor.values else { return tensor }
+            (values[7], values[8]) = (.nan, .infinity)
+            return NamedTensor(name: tensor.name, shape: tensor.shape, values: .float32(values))
+        }
+        try write(
+            format == "pt" ? TorchCheckpoint.encoded(tensors) : SafeTensors(tensors: tensors).encoded(), "w.\(format)")
+        try InputFixtures.write(InputFixtures.slice(rows: 40, columns: 36, step: 1).encoded(), to: files["s/1.dcm"])
+        let run = try ProgramRun(
+            "predict", "--weights", files["w.\(format)"], "--backbone", "efficientnet-b3", "--input", files["s"],
+            "--size", "32", "--no-augment", "--out", files["p.csv"])
+        #expect(run.status == 65, "\(run.errors)")
+        #expect(run.errors.contains("w.\(format): _conv_stem.weight has 2 of 1080 values that are NaN or infinite"))
+        #expect(!FileManager.default.fileExists(atPath: files["p.csv"]))
+    }
+
+    @Test(
+        "a training's start is found, refused by tensor and count, and chosen by --entry; without one nothing is trained"
+    )
+    func trainingStart() throws {
+        let recipe = try String(
+            contentsOfFile: InputFixtures.golden + "/../Sources/Repro/Resources/recipes/mini.yaml", encoding: .utf8
+        ).replacing(
+            "efficientnet-b3:\n    pretrained: null", with: "efficientnet-b3:\n    pretrained: start.safetensors")
+        #expect(recipe.contains("start.safetensors"))
+        try write(recipe.utf8, "mine.yaml")
+        let good = try Self.stateDict.get().filter { !$0.name.hasPrefix("_fc.") }
+        func renamed(_ prefix: String, _ change: (Float) -> Float = { $0 }) -> [NamedTensor] {
+            good.map { tensor in
+                guard case .float32(let values) = tensor.values else {
+                    return NamedTensor(name: prefix + tensor.name, shape: tensor.shape, values: tensor.values)
+                }
+                let changed = tensor.name == "_bn0.weight" ? values.map(change) : values
+                return NamedTensor(name: prefix + tensor.name, shape: tensor.shape, values: .float32(changed))
+            }
+        }
+        func train(_ more: String...) throws -> ProgramRun {
+            try ProgramRun(
+                [
+                    "train", "--recipe", files["mine.yaml"], "--backbone", "efficientnet-b3", "--fold", "0", "--work",
+                    files["work"], "--pretrained", files.path, "--quiet",
+                ] + more)
+        }
+        let both = renamed("student.") { _ in .nan } + renamed("teacher.")
+        try write(SafeTensors(tensors: both).encoded(), "start.safetensors")
+        let ambiguous = try train()
+        #expect(ambiguous.status == 65 && ambiguous.errors.contains("student, teacher. Say which: --entry NAME"))
+        let bad = try train("--entry", "student")
+        #expect(bad.status == 65)
+        #expect(bad.errors.contains("start.safetensors: _bn0.weight has 40 of 40 values that are NaN"), "\(bad.errors)")
+        let trained = try train("--entry", "teacher")
+        #expect(trained.status == 0, "\(trained.errors)")
+        #expect(try train("--entry", "teacher").output.contains("was trained already"))
     }
 }

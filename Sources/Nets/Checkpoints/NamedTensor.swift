@@ -45,12 +45,27 @@ enum ElementType {
         }
     }
 
+    /// Whether the elements are floating-point numbers.
+    var isReal: Bool {
+        switch self {
+        case .float16, .bfloat16, .float32, .float64: true
+        case .int8, .uint8, .int16, .int32, .int64, .boolean: false
+        }
+    }
+
     /// The elements of a strided view of `raw`, in row-major order: floating-point types as binary32, the others as 64-bit integers.
     ///
     /// Half precision converts exactly; float64 is rounded to nearest even. The view must lie inside `raw`.
     func values(of view: StridedView, in raw: UnsafeRawBufferPointer) -> NamedTensor.Values {
         func load<Element>(_ index: Int, _: Element.Type) -> Element {
             raw.loadUnaligned(fromByteOffset: index * MemoryLayout<Element>.size, as: Element.self)
+        }
+        // Most tensors lie as they are wanted.
+        let whole = raw.dropFirst(view.offset * byteCount).prefix(view.count * byteCount)
+        switch self {
+        case .float32 where view.isContiguous: return .float32(whole.copied())
+        case .int64 where view.isContiguous: return .int64(whole.copied())
+        default: break
         }
         return switch self {
         case .float16: .float32(view.gather { Float(Float16(bitPattern: load($0, UInt16.self))) })
@@ -63,6 +78,16 @@ enum ElementType {
         case .int32: .int64(view.gather { Int64(load($0, Int32.self)) })
         case .int64: .int64(view.gather { load($0, Int64.self) })
         case .boolean: .int64(view.gather { load($0, UInt8.self) == 0 ? 0 : 1 })
+        }
+    }
+}
+
+extension Slice<UnsafeRawBufferPointer> {
+    /// The bytes as numbers, wherever they begin.
+    fileprivate func copied<Number: BitwiseCopyable>() -> [Number] {
+        Array(unsafeUninitializedCapacity: count / MemoryLayout<Number>.stride) { buffer, filled in
+            UnsafeMutableRawBufferPointer(buffer).copyBytes(from: self)
+            filled = buffer.count
         }
     }
 }
@@ -105,6 +130,9 @@ struct StridedView {
         }
         return product
     }
+
+    /// Whether the elements lie one after another in row-major order.
+    var isContiguous: Bool { strides == Self.contiguousStrides(of: shape) }
 
     /// Strides of a tensor whose elements lie one after another.
     static func contiguousStrides(of shape: [Int]) -> [Int] {

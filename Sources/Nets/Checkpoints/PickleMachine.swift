@@ -1,18 +1,28 @@
 /// Reads a pickle of weights or predictions without running it: a stack, a memo and the few operations and names that these need.
 ///
-/// Python's pickle is a program that may call anything. Here an operation that is not in a short list ends the reading with an error
-/// that says which, and those in the list only build values (Python's `pickletools` documents the operations). A name that neither
-/// weights nor predictions need makes a stand-in of which nothing is kept; one that only an attack needs ends the reading.
+/// Python's pickle is a program that may call anything. Here an operation that is not in a short list ends the reading with an
+/// error that says which, and those in the list only build values (Python's `pickletools` documents the operations). So does a
+/// name that is not in a list, or an object takes its place of which nothing is known but that name.
 /// Protocols up to 3: `torch.save` writes 2. Memory grows with the pickle's length and no faster.
 struct PickleMachine {
+    /// What becomes of names that weights and predictions do not need.
+    enum ForeignNames {
+        case refused
+        /// Something stands in for what they would make: a checkpoint may hold anything beside its weights.
+        case standIn
+    }
+
     private(set) var heap: PickleHeap
+    private let foreign: ForeignNames
     /// Values from elsewhere in the container, by the text that the pickle calls them.
     private let persistent: [String: PickleValue]
     private var stack: [PickleValue] = []
     private var memo: [UInt32: PickleValue] = [:]
 
-    init(heap: PickleHeap = PickleHeap(), persistent: [String: PickleValue] = [:]) {
-        (self.heap, self.persistent) = (heap, persistent)
+    init(
+        heap: PickleHeap = PickleHeap(), persistent: [String: PickleValue] = [:], foreign: ForeignNames = .refused
+    ) {
+        (self.heap, self.persistent, self.foreign) = (heap, persistent, foreign)
     }
 
     /// Reads one pickle, up to and with its STOP; what it left on the stack is its value.
@@ -57,10 +67,11 @@ struct PickleMachine {
         case .binInt1: stack.append(.integer(Int64(try reader.integer(UInt8.self))))
         case .binInt2: stack.append(.integer(Int64(try reader.integer(UInt16.self))))
         case .long1: stack.append(Self.integer(Array(try reader.take(Int(try reader.integer(UInt8.self))))))
+        case .long4: stack.append(Self.integer(Array(try reader.take(Int(try reader.integer(UInt32.self))))))
         case .binFloat:
             stack.append(.real(Double(bitPattern: try reader.integer(UInt64.self).byteSwapped)))
-        case .binUnicode, .binString: stack.append(.text(try reader.text(Int(try reader.integer(UInt32.self)))))
-        case .shortBinString: stack.append(.text(try reader.text(Int(try reader.integer(UInt8.self)))))
+        case .binUnicode, .binString: stack.append(try text(Int(try reader.integer(UInt32.self)), &reader))
+        case .shortBinString: stack.append(try text(Int(try reader.integer(UInt8.self)), &reader))
         case .binBytes: stack.append(.bytes(Array(try reader.take(Int(try reader.integer(UInt32.self))))))
         case .shortBinBytes: stack.append(.bytes(Array(try reader.take(Int(try reader.integer(UInt8.self))))))
         case .binPut: memo[UInt32(try reader.integer(UInt8.self))] = try top(at: place)
@@ -72,10 +83,11 @@ struct PickleMachine {
         case .tuple2: try gather(2, at: place)
         case .tuple3: try gather(3, at: place)
         case .tuple: stack.append(heap.sequence(try popToMark(at: place)))
+        case .emptySet: stack.append(heap.object("set"))
+        case .addItems: _ = (try popToMark(at: place), try top(at: place))
         case .append: try extendList(by: [try pop(at: place)], at: place)
         case .appends: try extendList(by: try popToMark(at: place), at: place)
         case .emptyDict: stack.append(heap.dictionary())
-        case .emptySet: stack.append(.standIn("builtins.set"))
         case .setItem:
             let value = try pop(at: place)
             try extendDictionary(by: [try pop(at: place), value], at: place)
@@ -94,12 +106,25 @@ struct PickleMachine {
 
     private func global(module: String, name: String, at place: BytePlace) throws(CheckpointError) -> PickleGlobal {
         if let global = PickleGlobal(module: module, name: name) { return global }
+        if PickleGlobal.isHostile(module: module, name: name) {
+            throw CheckpointError(
+                .refused, at: place,
+                """
+                the pickle asks for \(module).\(name), which acts on the machine that reads it: nothing was run. \
+                Do not load this file in Python
+                """)
+        }
+        if foreign == .standIn { return .foreign("\(module).\(name)") }
         throw CheckpointError(
             .refused, at: place,
-            """
-            the pickle asks for \(module).\(name), which neither weights nor predictions need and an attack could use; \
-            nothing was run. If it is a model of yours, save its state_dict() alone
-            """)
+            "the pickle asks for \(module).\(name), which predictions do not need; nothing was run")
+    }
+
+    /// Text, or bytes beside the weights that are none: Python 2 had one type for both.
+    private func text(_ count: Int, _ reader: inout CheckpointReader) throws(CheckpointError) -> PickleValue {
+        guard foreign == .standIn else { return .text(try reader.text(count)) }
+        let bytes = try reader.take(count)
+        return String(validating: bytes, as: UTF8.self).map { .text($0) } ?? .bytes(Array(bytes))
     }
 
     private static func integer(_ bytes: [UInt8]) -> PickleValue {
@@ -152,17 +177,16 @@ extension PickleMachine {
     }
 
     private mutating func extendList(by values: [PickleValue], at place: BytePlace) throws(CheckpointError) {
-        switch try top(at: place) {
-        case .sequence(let number): heap.sequences[number] += values
-        case .standIn: break
-        default: throw Self.malformed(place, "a list expected")
-        }
+        let list = try top(at: place)
+        if case .object = list { return }
+        guard case .sequence(let number) = list else { throw Self.malformed(place, "a list expected") }
+        heap.sequences[number] += values
     }
 
     private mutating func extendDictionary(by values: [PickleValue], at place: BytePlace) throws(CheckpointError) {
-        let top = try top(at: place)
-        if case .standIn = top { return }
-        guard case .dictionary(let number) = top else { throw Self.malformed(place, "a dict expected") }
+        let dictionary = try top(at: place)
+        if case .object = dictionary { return }
+        guard case .dictionary(let number) = dictionary else { throw Self.malformed(place, "a dict expected") }
         guard values.count.isMultiple(of: 2) else { throw Self.malformed(place, "a key without a value") }
         for index in stride(from: 0, to: values.count, by: 2) {
             heap.dictionaries[number].append((values[index], values[index + 1]))
@@ -177,46 +201,47 @@ extension PickleMachine {
     private mutating func make(
         _ callee: PickleValue, _ arguments: PickleValue, at place: BytePlace
     ) throws(CheckpointError) -> PickleValue {
-        // A method of an object that is not there makes nothing either.
-        if case .standIn = callee { return callee }
+        if case .object(let number) = callee { return heap.object(heap.objects[number]) }
         guard case .global(let global) = callee, case .sequence(let number) = arguments else {
             throw Self.malformed(place, "a name and its arguments expected")
         }
         let arguments = heap.sequences[number]
         switch global {
-        case .other(let name): return .standIn(name)
-        case .dictionaryClass:
-            if case .dictionary? = arguments.first { return arguments[0] }
-            return heap.dictionary()
-        case .sizeClass:
-            if case .sequence? = arguments.first { return arguments[0] }
-            return heap.sequence([])
-        case .rebuildFromType:
-            if arguments.count >= 3, case .global = arguments[0], case .sequence = arguments[2] {
-                return try make(arguments[0], arguments[2], at: place)
-            }
+        case .foreign(let name): return heap.object(name)
         case .orderedDictionary: return try orderedDictionary(arguments, at: place)
         case .rebuildTensor: return try tensor(arguments, at: place)
         case .parameter:
-            if case .tensor? = arguments.first { return arguments[0] }
-            if case .standIn? = arguments.first { return arguments[0] }
-            if arguments.isEmpty {
+            switch arguments.first {
+            case .tensor?, .object?: return arguments[0]
+            case nil:
                 // The first versions make it empty and give it its values with BUILD.
                 heap.tensors.append(nil)
                 return .tensor(heap.tensors.count - 1)
+            default: break
+            }
+        case .size: if case .sequence? = arguments.first { return arguments[0] }
+        case .rebuildFromType:
+            // The function is never this one again: the calls go one deep.
+            if arguments.count > 2, case .global(let function) = arguments[0], case .sequence(let inner) = arguments[2]
+            {
+                if case .rebuildTensor = function { return try tensor(heap.sequences[inner], at: place) }
+                if case .foreign(let name) = function { return heap.object(name) }
             }
         case .numpyType:
             if case .text(let code)? = arguments.first {
-                // Of a type that no weights or predictions are in, such as a random generator's state.
-                return NumpyType(rawValue: code).map { .numpyType($0) } ?? .standIn("numpy.dtype")
+                let type = NumpyType(rawValue: code)
+                guard type != nil || foreign == .standIn else {
+                    throw CheckpointError(.unsupported, at: place, "the NumPy type \(code) is not read")
+                }
+                heap.numpyTypes.append(type)
+                return .numpyType(heap.numpyTypes.count - 1)
             }
         case .numpyScalar:
-            if arguments.count == 2, case .numpyType(let type) = arguments[0], case .bytes(let bytes) = arguments[1],
-                let value = type.value(of: bytes)
+            if arguments.count == 2, case .numpyType(let number) = arguments[0], let type = heap.numpyTypes[number],
+                case .bytes(let bytes) = arguments[1], let value = type.value(of: bytes)
             {
                 return value
             }
-            if case .standIn? = arguments.first { return .standIn("numpy scalar") }
         case .encode:
             if arguments.count == 2, case .text(let text) = arguments[0], case .text("latin1") = arguments[1],
                 text.unicodeScalars.allSatisfy({ $0.value < 256 })
@@ -231,6 +256,7 @@ extension PickleMachine {
             }
         case .storageType, .tensorType, .numpyArray: break
         }
+        if foreign == .standIn { return heap.object("\(global)") }
         throw Self.malformed(place, "these arguments do not fit \(global)")
     }
 
@@ -254,7 +280,7 @@ extension PickleMachine {
 
     private mutating func tensor(_ arguments: [PickleValue], at place: BytePlace) throws(CheckpointError) -> PickleValue
     {
-        if case .standIn? = arguments.first { return arguments[0] }
+        if case .object(let storage)? = arguments.first { return heap.object("tensor of \(heap.objects[storage])") }
         guard arguments.count >= 4, case .storage(let storage) = arguments[0], case .integer(let offset) = arguments[1],
             let shape = heap.integers(arguments[2]), let strides = heap.integers(arguments[3])
         else { throw Self.malformed(place, "a tensor's storage, offset, shape and strides expected") }
@@ -275,10 +301,14 @@ extension PickleMachine {
     }
 
     /// `('storage', type, key, device, count)`; up to PyTorch 1.5 with None, or the part of it (key, offset, count), behind.
+    /// `('module', class, file, source)`: the class, as the older versions write whole models.
     private mutating func storage(_ fields: [PickleValue], at place: BytePlace) throws(CheckpointError) -> PickleValue {
-        // A type that no weights are in: complex or quantized numbers.
-        if fields.count >= 5, case .text("storage") = fields[0], case .global(.other(let name)) = fields[1] {
-            return .standIn(name)
+        if fields.count > 1, case .text("module") = fields[0] { return fields[1] }
+        if fields.count > 1, case .text("storage") = fields[0], case .global(.foreign(let type)) = fields[1] {
+            if fields.count > 4, case .text(let key) = fields[2], case .integer(let count) = fields[4] {
+                heap.foreignStorages[key] = PickleHeap.ForeignStorage(type: type, count: count)
+            }
+            return heap.object(type)
         }
         guard (5...6).contains(fields.count), case .text("storage") = fields[0],
             case .global(.storageType(let type)) = fields[1], case .text(let key) = fields[2],
@@ -299,8 +329,9 @@ extension PickleMachine {
     /// What `numpy.ndarray.__setstate__` takes: version, shape, type, whether it is in Fortran's order, bytes.
     private func array(_ state: PickleValue, at place: BytePlace) throws(CheckpointError) -> PickleHeap.NumpyArray {
         guard case .sequence(let number) = state, case let fields = heap.sequences[number], fields.count == 5,
-            let shape = heap.integers(fields[1]), case .numpyType(let type) = fields[2],
-            case .boolean(let isFortran) = fields[3], case .bytes(let bytes) = fields[4]
+            let shape = heap.integers(fields[1]), case .numpyType(let typeNumber) = fields[2],
+            let type = heap.numpyTypes[typeNumber], case .boolean(let isFortran) = fields[3],
+            case .bytes(let bytes) = fields[4]
         else { throw Self.malformed(place, "a NumPy array's version, shape, type, order and bytes expected") }
         guard !isFortran else {
             throw CheckpointError(
@@ -316,30 +347,28 @@ extension PickleMachine {
     /// type's details, of which only the byte order matters.
     private mutating func build(state: PickleValue, at place: BytePlace) throws(CheckpointError) {
         switch try top(at: place) {
-        case .dictionary: return
+        case .dictionary, .object: return
         case .tensor(let number):
             guard heap.tensors[number] == nil else { return }
             guard case .sequence(let fields) = state, case .tensor(let data)? = heap.sequences[fields].first else {
                 throw Self.malformed(place, "a parameter's values expected")
             }
             heap.tensors[number] = heap.tensors[data]
-        case .numpyType:
+        case .numpyType(let type):
             if case .sequence(let number) = state, heap.sequences[number].count > 1,
                 case .text(let order) = heap.sequences[number][1], order == "<" || order == "|"
             {
                 return
             }
-            throw CheckpointError(.unsupported, at: place, "a little-endian NumPy type expected")
-        case .standIn: return
-        case .array(let number):
-            if case .sequence(let fields) = state, heap.sequences[fields].count == 5,
-                case .standIn = heap.sequences[fields][2]
-            {
-                return
+            guard foreign == .standIn else {
+                throw CheckpointError(.unsupported, at: place, "a little-endian NumPy type expected")
             }
+            heap.numpyTypes[type] = nil
+        case .array(let number):
             guard heap.arrays[number] == nil else { throw Self.malformed(place, "an array is given its values twice") }
-            heap.arrays[number] = try array(state, at: place)
-        default: throw Self.malformed(place, "an object that takes no state is given one")
+            // Arrays beside the weights are not looked at.
+            if foreign == .refused { heap.arrays[number] = try array(state, at: place) }
+        default: if foreign == .refused { throw Self.malformed(place, "an object that takes no state is given one") }
         }
     }
 }
@@ -374,6 +403,7 @@ private enum Operation: UInt8 {
     case setItems = 0x75  // u
     case emptyDict = 0x7D  // }
     case emptySet = 0x8F
+    case addItems = 0x90
     case proto = 0x80
     case newObject = 0x81
     case tuple1 = 0x85
@@ -382,6 +412,7 @@ private enum Operation: UInt8 {
     case newTrue = 0x88
     case newFalse = 0x89
     case long1 = 0x8A
+    case long4 = 0x8B
     case binBytes = 0x42  // B
     case shortBinBytes = 0x43  // C
 }

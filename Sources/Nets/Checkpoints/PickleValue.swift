@@ -15,15 +15,16 @@ enum PickleValue {
     /// A dict or OrderedDict, by its number in `PickleHeap.dictionaries`.
     case dictionary(Int)
     case global(PickleGlobal)
-    case numpyType(NumpyType)
+    /// A NumPy type, by its number in `PickleHeap.numpyTypes`.
+    case numpyType(Int)
     /// A storage, by its number in `PickleHeap.storages`.
     case storage(Int)
     /// A tensor, by its number in `PickleHeap.tensors`.
     case tensor(Int)
     /// A NumPy array, by its number in `PickleHeap.arrays`.
     case array(Int)
-    /// An object that neither weights nor predictions need, of which nothing is kept but the name of what would make it.
-    case standIn(String)
+    /// What stands in for an object of a class that is not read, by its number in `PickleHeap.objects`.
+    case object(Int)
     /// The place on the stack where the next list, tuple or dict begins.
     case mark
 }
@@ -63,6 +64,25 @@ struct PickleHeap {
         }
     }
 
+    /// A run of elements of a type that is not read.
+    struct ForeignStorage {
+        let type: String
+        let count: Int64
+
+        /// Bytes of all elements; nil if the type is not known or they are too many.
+        var byteCount: Int? {
+            let widths = [
+                "torch.QInt8Storage": 1, "torch.QUInt8Storage": 1, "torch.QUInt4x2Storage": 1,
+                "torch.QUInt2x4Storage": 1, "torch.QInt32Storage": 4, "torch.ComplexFloatStorage": 8,
+                "torch.ComplexDoubleStorage": 16, "torch.storage.UntypedStorage": 1, "torch.UntypedStorage": 1,
+            ]
+            guard let width = widths[type], let count = Int(exactly: count), count >= 0 else { return nil }
+            return StridedView.product([count, width])
+        }
+    }
+
+    /// Storages that are passed over, by their keys.
+    var foreignStorages: [String: ForeignStorage] = [:]
     var sequences: [[PickleValue]] = []
     var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
     var storages: [Storage] = []
@@ -70,6 +90,15 @@ struct PickleHeap {
     var tensors: [Tensor?] = []
     /// nil is an array that has not been given its values yet.
     var arrays: [NumpyArray?] = []
+    /// nil is a type that is not read, big-endian for one.
+    var numpyTypes: [NumpyType?] = []
+    /// The names of the objects' classes, or of the functions that would have made them.
+    var objects: [String] = []
+
+    mutating func object(_ name: String) -> PickleValue {
+        objects.append(name)
+        return .object(objects.count - 1)
+    }
 
     mutating func sequence(_ values: [PickleValue]) -> PickleValue {
         sequences.append(values)
@@ -129,10 +158,9 @@ enum NumpyType: String {
     }
 }
 
-/// A Python name that a pickle may ask for.
+/// A Python name that a pickle asks for.
 ///
-/// None is run: those that weights or predictions need stand for what they would make, others make a stand-in, and those that only an
-/// attack asks for are refused.
+/// None is run: each stands for what it would make, and a foreign one for something that is not looked at.
 enum PickleGlobal {
     case orderedDictionary
     /// `_rebuild_tensor(storage, offset, size, stride)`, and `_v2` with more arguments that say nothing about the values.
@@ -149,52 +177,38 @@ enum PickleGlobal {
     case numpyArray
     /// `_codecs.encode(text, 'latin1')`: how Python 3 writes bytes in protocol 2.
     case encode
+    /// `torch.Size(tuple)`: the tuple.
+    case size
     /// `_rebuild_from_type_v2(function, class, arguments, state)`: what the function makes of the arguments.
     case rebuildFromType
-    /// `defaultdict(…)` and `Counter({…})`: a dict.
-    case dictionaryClass
-    /// `torch.Size((…))`: its sequence.
-    case sizeClass
-    /// Any other name.
-    case other(String)
+    /// Any other name: of a class, as a rule.
+    case foreign(String)
 
+    /// The name is one of those that stand for something; nil for every other.
     init?(module: String, name: String) {
         if let global = Self.allowed["\(module).\(name)"] {
             self = global
         } else if ["torch", "torch.cuda"].contains(module), Self.tensorClasses.contains(name) {
             self = .tensorType
-        } else if Self.isHostile(module: module, name: name) {
-            return nil
         } else {
-            self = .other("\(module).\(name)")
+            return nil
         }
     }
 
-    /// Whether a name is one of those that run commands or code, read files or reach the network, and never say what a value is.
-    private static func isHostile(module: String, name: String) -> Bool {
-        let package = module.prefix { $0 != "." }
-        if ["builtins", "__builtin__"].contains(module) { return !harmlessBuiltIns.contains(name) }
-        return hostilePackages.contains(String(package))
+    /// Whether the name is one through which a pickle acts on the machine it is read on; no checkpoint has a use for it.
+    ///
+    /// Nothing is ever called. Whoever has such a file should know, though, before Python reads it.
+    static func isHostile(module: String, name: String) -> Bool {
+        hostileModules.contains(String(module.prefix { $0 != "." }))
+            || ["builtins", "__builtin__"].contains(module) && hostileFunctions.contains(name)
     }
 
-    private static let harmlessBuiltIns: Set = [
-        "set", "frozenset", "complex", "bytearray", "bytes", "list", "dict", "tuple", "int", "float", "bool", "str",
-        "slice",
-        "range", "object", "long", "unicode",
+    private static let hostileModules: Set = [
+        "os", "posix", "nt", "subprocess", "sys", "socket", "shutil", "runpy", "importlib", "pty", "ctypes",
+        "webbrowser", "pickle",
     ]
-
-    private static let hostilePackages: Set = [
-        "os", "posix", "nt", "posixpath", "ntpath", "subprocess", "commands", "sys", "pty", "runpy", "importlib", "imp",
-        "code",
-        "codeop", "ctypes", "_ctypes", "shutil", "tempfile", "socket", "_socket", "ssl", "http", "urllib", "urllib2",
-        "requests",
-        "ftplib", "smtplib", "telnetlib", "webbrowser", "pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib",
-        "shelve",
-        "marshal", "operator", "_operator", "functools", "_functools", "types", "inspect", "io", "_io", "signal",
-        "multiprocessing",
-        "threading", "_thread", "asyncio", "platform", "pdb", "bdb", "timeit", "profile", "cProfile", "trace", "pip",
-        "setuptools",
-        "distutils", "zipimport", "atexit", "gc", "test", "ensurepip", "venv", "idlelib", "pydoc", "codecs",
+    private static let hostileFunctions: Set = [
+        "eval", "exec", "execfile", "compile", "open", "file", "apply", "input", "__import__",
     ]
 
     private static let tensorClasses: Set = [
@@ -204,15 +218,13 @@ enum PickleGlobal {
 
     private static let allowed: [String: PickleGlobal] = [
         "collections.OrderedDict": .orderedDictionary,
+        "torch.Size": .size,
+        "torch._tensor._rebuild_from_type_v2": .rebuildFromType,
         "torch._utils._rebuild_tensor": .rebuildTensor,
         "torch._utils._rebuild_tensor_v2": .rebuildTensor,
         "torch._utils._rebuild_parameter": .parameter,
         "torch._utils._rebuild_parameter_with_state": .parameter,
         "torch.nn.parameter.Parameter": .parameter,
-        "torch._tensor._rebuild_from_type_v2": .rebuildFromType,
-        "torch.Size": .sizeClass,
-        "collections.defaultdict": .dictionaryClass,
-        "collections.Counter": .dictionaryClass,
         "torch.HalfStorage": .storageType(.float16),
         "torch.BFloat16Storage": .storageType(.bfloat16),
         "torch.FloatStorage": .storageType(.float32),

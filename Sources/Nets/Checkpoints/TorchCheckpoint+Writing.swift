@@ -1,3 +1,5 @@
+import Foundation
+
 extension TorchCheckpoint {
     /// Hands out a state dict as a file that `torch.load` reads, piece by piece: the zip container of PyTorch 1.6 and later.
     ///
@@ -20,6 +22,16 @@ extension TorchCheckpoint {
         // The container's version: 3 is what torch.save has written since 1.6.
         try Array("3\n".utf8).withUnsafeBytes { try zip.add("archive/version", $0, to: sink) }
         try zip.finish(to: sink)
+    }
+
+    /// The members of a checkpoint that was unpacked, as the file that it was; together they have less than 4 GiB.
+    package static func packed(_ members: [(name: String, contents: Data)]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var zip = StoredZipWriter()
+        func append(_ piece: UnsafeRawBufferPointer) { bytes.append(contentsOf: piece) }
+        for (name, contents) in members { contents.withUnsafeBytes { zip.add(name, $0, to: append) } }
+        zip.finish(to: append)
+        return bytes
     }
 
     /// The file's bytes in one piece.

@@ -3,8 +3,7 @@ import Foundation
 /// The weights in a file that PyTorch's `torch.save` wrote, read without running any Python.
 ///
 /// All three containers are read: the zip file of PyTorch 1.6 and later, the row of pickles and raw storages before it, and the tar
-/// file before that. Contents may be a state dict or a training snapshot with state dicts in it, at any depth, such as
-/// `{'model': state dict, 'optim': …, 'detail': {…}}`.
+/// file before that. Contents may be a state dict or a training snapshot `{'model': state dict, 'optim': …, 'detail': {…}}`.
 /// `docs/checkpoints.md` lists what is refused.
 public struct TorchCheckpoint: Sendable, Equatable {
     /// How the bytes are packed.
@@ -31,27 +30,70 @@ public struct TorchCheckpoint: Sendable, Equatable {
 
     /// How the file's bytes were packed.
     public let container: Container
-    /// Every dict of tensors in the file, in its order, views made contiguous.
-    public let sets: [TensorSet]
-    /// The model's tensors: those of the entry `model` if there is one, else the first ones.
-    public var stateDict: [NamedTensor] { (sets.first { $0.name == "model" } ?? sets.first)?.tensors ?? [] }
+    /// The model's tensors in the file's order, views made contiguous: those of the entry `model` if there is one, else the top level's.
+    public let stateDict: [NamedTensor]
     /// What the entry `detail` says in single numbers and texts; empty without one.
     public let detail: [String: Scalar]
 
     /// Reads a whole file's bytes; they may be mapped, only the state dict's values are copied.
     ///
-    /// - Throws: ``CheckpointError``: `refused` for a pickle that names what only an attack would;
-    ///   `truncated`, `malformed` and `unsupported` as their names say.
+    /// - Throws: ``CheckpointError``: `refused` for a pickle that names what acts on the machine; `truncated`, `malformed` and
+    ///   `unsupported` as their names say.
     public init(parsing bytes: some ContiguousBytes) throws(CheckpointError) {
-        self = try bytes.withUnsafeBytes { raw in
-            Result { () throws(CheckpointError) in
-                if raw.count > 4 && raw.starts(with: [0x50, 0x4B, 0x03, 0x04]) { return try TorchCheckpoint(zip: raw) }
-                if raw.first == 0x80 { return try TorchCheckpoint(legacy: raw) }
-                if StoredTar.isTar(raw) { return try TorchCheckpoint(tar: raw) }
+        try self.init(parsing: bytes) { sets, _ throws(CheckpointError) in
+            let named = ["model", ""].lazy.compactMap { path in sets.firstIndex { $0.path == path } }.first
+            guard let set = named ?? (sets.count == 1 ? 0 : nil) else {
+                let found =
+                    sets.isEmpty
+                    ? "there are none" : "they are in: \(sets.prefix(8).map(\.path).joined(separator: ", "))"
                 throw CheckpointError(
-                    raw.count > 4 ? .unsupported : .truncated, at: "byte 0",
-                    "a PyTorch checkpoint expected: it begins as a zip file, a pickle or a tar file, this file as none of them"
-                )
+                    .unsupported, at: "the pickle", "tensors expected, by name or in an entry 'model'; \(found)")
+            }
+            return (set, sets[set].tensors.map(\.name))
+        }
+    }
+
+    /// Reads a whole file's bytes and takes from it the weights of a backbone, under the backbone's own names, wherever they are.
+    ///
+    /// - Parameters:
+    ///   - entry: which set of weights, if there are several.
+    ///   - exceptLastLayer: a training's start needs no last layer.
+    package init(
+        parsing bytes: some ContiguousBytes, of backbone: Backbone, entry: String? = nil, exceptLastLayer: Bool = false
+    ) throws(CheckpointError) {
+        let search = WeightsSearch(backbone, exceptLastLayer: exceptLastLayer)
+        try self.init(parsing: bytes) { sets, values throws(CheckpointError) in
+            do throws(WeightsMisfit) {
+                let found = try search.find(in: sets, entry: entry) { one, two in
+                    guard let one = try? values(one), let two = try? values(two) else { return false }
+                    return one == two
+                }
+                return (found.set, found.ownNames(in: sets[found.set]))
+            } catch {
+                throw CheckpointError(.unsupported, at: "the weights", error.problem)
+            }
+        }
+    }
+
+    /// Reads one tensor's values.
+    typealias Values = (WeightsSearch.Position) throws(CheckpointError) -> NamedTensor.Values
+    /// Says which set of tensors is read, and each one's name; nil for those that are not.
+    typealias Choice = ([TensorSet], Values) throws(CheckpointError) -> (set: Int, names: [String?])
+
+    init(parsing bytes: some ContiguousBytes, choose: Choice) throws(CheckpointError) {
+        self = try withoutActuallyEscaping(choose) { choose in
+            bytes.withUnsafeBytes { raw in
+                Result { () throws(CheckpointError) in
+                    if raw.count > 4 && raw.starts(with: [0x50, 0x4B, 0x03, 0x04]) {
+                        return try TorchCheckpoint(zip: raw, choose)
+                    }
+                    if raw.first == 0x80 { return try TorchCheckpoint(legacy: raw, choose) }
+                    if StoredTar.isTar(raw) { return try TorchCheckpoint(tar: raw, choose) }
+                    throw CheckpointError(
+                        raw.count > 4 ? .unsupported : .truncated, at: "byte 0",
+                        "a PyTorch checkpoint expected: it begins as a zip file, a pickle or a tar file, this file as none of them"
+                    )
+                }
             }
         }.get()
     }
@@ -67,53 +109,151 @@ struct TorchContents {
 
     typealias Elements = (PickleHeap.Storage) throws(CheckpointError) -> UnsafeRawBufferPointer
 
-    func checkpoint(_ container: TorchCheckpoint.Container, elements: Elements) throws(CheckpointError)
-        -> TorchCheckpoint
-    {
-        guard let top = pairs(of: root) else {
-            let found = if case .standIn(let name) = root { "an object of \(name)" } else { "something else" }
+    func checkpoint(
+        _ container: TorchCheckpoint.Container, _ choose: TorchCheckpoint.Choice, elements: Elements
+    ) throws(CheckpointError) -> TorchCheckpoint {
+        if case .object(let number) = root {
             throw CheckpointError(
-                .unsupported, at: "the pickle",
-                "a dict of tensors expected, \(found) found. Save the weights alone: torch.save(model.state_dict(), 'weights.pt')"
-            )
+                .refused, at: "the pickle",
+                """
+                it is an object of \(heap.objects[number]), which was not made: nothing of a pickle is run. If it is a model of \
+                yours, save its tensors alone, in Python: torch.save(torch.load(FILE, weights_only=False).state_dict(), "weights.pt")
+                """)
         }
+        let (dictionaries, sets) = try self.sets()
+        guard !dictionaries.isEmpty else { throw CheckpointError(.unsupported, at: "the pickle", contents()) }
+        let choice = try withoutActuallyEscaping(elements) { elements in
+            Result { () throws(CheckpointError) in
+                try choose(sets) { position throws(CheckpointError) in
+                    guard
+                        case .tensor(let number) = tensors(in: dictionaries[position.set])[position.tensor].value
+                    else { throw CheckpointError(.unsupported, at: "the pickle", "a tensor expected") }
+                    var budget = fileSize
+                    return try tensor(heap.tensors[number], name: "", budget: &budget, elements: elements).values
+                }
+            }
+        }.get()
         var detail: [String: TorchCheckpoint.Scalar] = [:]
-        if let entries = try value("detail", in: top).flatMap(pairs) {
+        if let top = pairs(of: root), try value("model", in: top).flatMap(pairs) != nil,
+            let entries = try value("detail", in: top).flatMap(pairs)
+        {
             for case (.text(let key), let value) in entries { detail[key] = scalar(value) }
         }
+        let chosen = tensors(in: dictionaries[choice.set])
         return TorchCheckpoint(
-            container: container, sets: try sets(elements: elements), detail: detail)
+            container: container,
+            stateDict: try read(zip(chosen, choice.names).map { ($0.value, $1) }, elements: elements), detail: detail)
     }
 
-    /// As many sets are read; a file has a model's, an average's and perhaps a teacher's.
-    private static let mostSets = 16
+    // MARK: Sets of tensors
 
-    /// The dicts with tensors in them, from the root on along keys that are texts.
-    private func sets(elements: Elements) throws(CheckpointError) -> [TensorSet] {
-        var found: [TensorSet] = []
-        var waiting: [(name: String, value: PickleValue)] = [("", root)]
-        var seen: Set<Int> = []
-        // Views may share or repeat elements, so a small file could ask for any amount of memory.
-        var budget = fileSize
-        var keys: [String] = []
-        while !waiting.isEmpty, found.count < Self.mostSets {
-            let (name, value) = waiting.removeFirst()
-            guard case .dictionary(let number) = value, seen.insert(number).inserted else { continue }
-            let pairs = heap.dictionaries[number]
-            let tensors = try tensors(in: pairs, budget: &budget, elements: elements)
-            if !tensors.isEmpty { found.append(TensorSet(name: name, tensors: tensors)) }
-            for case (.text(let key), let value) in pairs {
-                if keys.count < 8, name.isEmpty { keys.append(key) }
-                waiting.append((name.isEmpty ? key : "\(name).\(key)", value))
+    /// How deep dicts and lists may be nested for their tensors to be found.
+    private static let deepest = 32
+
+    /// All dicts that have tensors by name, the least nested first: their numbers, and what is in them.
+    private func sets() throws(CheckpointError) -> ([Int], [TensorSet]) {
+        /// A value to look at, and how it was reached.
+        struct Node {
+            let value: PickleValue
+            let parent: Int
+            let key: String
+            let depth: Int
+        }
+        var nodes = [Node(value: root, parent: -1, key: "", depth: 0)]
+        var seen: (dictionaries: Set<Int>, sequences: Set<Int>) = ([], [])
+        var (dictionaries, sets): ([Int], [TensorSet]) = ([], [])
+        var next = 0
+        while next < nodes.count {
+            defer { next += 1 }
+            let node = nodes[next]
+            guard node.depth <= Self.deepest else { continue }
+            func add(_ value: PickleValue, _ key: @autoclosure () -> String) {
+                switch value {
+                case .dictionary, .sequence:
+                    nodes.append(Node(value: value, parent: next, key: key(), depth: node.depth + 1))
+                default: break
+                }
+            }
+            switch node.value {
+            case .dictionary(let number) where seen.dictionaries.insert(number).inserted:
+                for (key, value) in heap.dictionaries[number] { add(value, name(of: key)) }
+                let outlines = try outlines(in: number)
+                guard outlines.contains(where: { if case .object = $0.kind { false } else { true } }) else { continue }
+                var (keys, place): ([String], Int) = ([], next)
+                while place > 0 {
+                    keys.append(nodes[place].key)
+                    place = nodes[place].parent
+                }
+                dictionaries.append(number)
+                sets.append(TensorSet(path: keys.reversed().joined(separator: "."), tensors: outlines))
+            case .sequence(let number) where seen.sequences.insert(number).inserted:
+                for (index, value) in heap.sequences[number].enumerated() { add(value, "\(index)") }
+            default: break
             }
         }
-        guard !found.isEmpty else {
-            throw CheckpointError(
-                .unsupported, at: "the pickle",
-                "tensors expected, by name or in an entry of their own; its entries are: \(keys.joined(separator: ", "))"
-            )
+        return (dictionaries, sets)
+    }
+
+    /// A key as a path has it.
+    private func name(of key: PickleValue) -> String {
+        switch key {
+        case .text(let name): name
+        case .integer(let number): "\(number)"
+        default: "?"
         }
-        return found
+    }
+
+    /// The entries of a dict that are tensors, or objects in a tensor's place, under a name.
+    private func tensors(in dictionary: Int) -> [(name: String, value: PickleValue)] {
+        heap.dictionaries[dictionary].compactMap { key, value in
+            guard case .text(let name) = key else { return nil }
+            switch value {
+            case .tensor, .object: return (name, value)
+            default: return nil
+            }
+        }
+    }
+
+    private func outlines(in dictionary: Int) throws(CheckpointError) -> [TensorOutline] {
+        var names: Set<String> = []
+        var outlines: [TensorOutline] = []
+        for (name, value) in tensors(in: dictionary) {
+            guard names.insert(name).inserted else {
+                throw CheckpointError(.malformed, at: "the pickle", "the entry \(name) comes twice")
+            }
+            switch value {
+            case .tensor(let number):
+                guard let tensor = heap.tensors[number] else {
+                    throw CheckpointError(
+                        .malformed, at: "tensor \(name)", "a parameter that was never given its values")
+                }
+                let storage = heap.storages[tensor.storage]
+                let (start, overflow) = storage.part.lowerBound.addingReportingOverflow(tensor.offset)
+                outlines.append(
+                    TensorOutline(
+                        name: name, shape: tensor.shape, kind: storage.type.isReal ? .real : .integer,
+                        place: overflow ? nil : .init(storage: storage.key, start: start, strides: tensor.strides)))
+            case .object(let number):
+                outlines.append(TensorOutline(name: name, shape: [], kind: .object(heap.objects[number])))
+            default: break
+            }
+        }
+        return outlines
+    }
+
+    /// What the file has instead of tensors.
+    private func contents() -> String {
+        guard let top = pairs(of: root) else { return "a dict expected: save the model's state_dict()" }
+        let entries = top.prefix(8).map { key, value in
+            if case .object(let number) = value {
+                "\(name(of: key)) (an object of \(heap.objects[number]))"
+            } else {
+                name(of: key)
+            }
+        }
+        let hasObject = top.contains { if case .object = $0.value { true } else { false } }
+        return "tensors by name expected; its entries are: \(entries.joined(separator: ", "))"
+            + (hasObject ? ". Objects are not made: of a model save its state_dict()" : "")
     }
 
     private func pairs(of value: PickleValue) -> [(key: PickleValue, value: PickleValue)]? {
@@ -143,16 +283,14 @@ struct TorchContents {
         }
     }
 
-    /// The tensors among a dict's values, in order; other values (an epoch beside the weights) are left out.
-    private func tensors(
-        in pairs: [(key: PickleValue, value: PickleValue)], budget: inout Int, elements: Elements
+    /// The tensors that have a name, in order.
+    private func read(
+        _ chosen: [(value: PickleValue, name: String?)], elements: Elements
     ) throws(CheckpointError) -> [NamedTensor] {
         var tensors: [NamedTensor] = []
-        var names: Set<String> = []
-        for case (.text(let name), .tensor(let number)) in pairs {
-            guard names.insert(name).inserted else {
-                throw CheckpointError(.malformed, at: "the pickle", "the tensor \(name) comes twice")
-            }
+        // Views may share or repeat elements, so a small file could ask for any amount of memory.
+        var budget = fileSize
+        for case (.tensor(let number), let name?) in chosen {
             tensors.append(try tensor(heap.tensors[number], name: name, budget: &budget, elements: elements))
         }
         return tensors
@@ -192,7 +330,7 @@ struct TorchContents {
 }
 
 extension TorchCheckpoint {
-    fileprivate init(container: Container, sets: [TensorSet], detail: [String: Scalar]) {
-        (self.container, self.sets, self.detail) = (container, sets, detail)
+    fileprivate init(container: Container, stateDict: [NamedTensor], detail: [String: Scalar]) {
+        (self.container, self.stateDict, self.detail) = (container, stateDict, detail)
     }
 }

@@ -1,28 +1,35 @@
 /// The three containers of `torch.save`: each finds the pickle and, by key, the elements of its storages.
 extension TorchCheckpoint {
     /// A zip file of stored members: NAME/data.pkl and NAME/data/KEY.
-    init(zip raw: UnsafeRawBufferPointer) throws(CheckpointError) {
+    init(zip raw: UnsafeRawBufferPointer, _ choose: Choice) throws(CheckpointError) {
         let zip = try StoredZip(raw)
-        let pickles = zip.names.filter { $0.hasSuffix("/data.pkl") && $0.utf8.count { $0 == UInt8(ascii: "/") } == 1 }
+        // One folder, or none or several if somebody packed the unpacked file again.
+        let pickles = zip.names.filter { $0 == "data.pkl" || $0.hasSuffix("/data.pkl") }
         guard let pickle = pickles.first, pickles.count == 1 else {
             throw CheckpointError(
                 .unsupported, at: "the zip directory",
                 "\(pickles.count) members NAME/data.pkl, one expected: no PyTorch checkpoint")
         }
         let folder = pickle.dropLast("data.pkl".count)
+        guard !zip.names.contains("\(folder)constants.pkl") else {
+            throw CheckpointError(
+                .unsupported, at: "the zip directory",
+                "a TorchScript archive, which has code: save its tensors alone, in Python: "
+                    + "torch.save(torch.jit.load(FILE).state_dict(), \"weights.pt\")")
+        }
         if zip.names.contains("\(folder)byteorder") {
             let order = try zip.contents(of: "\(folder)byteorder")
             guard order.elementsEqual("little".utf8) else {
                 throw CheckpointError(.unsupported, at: "member \(folder)byteorder", "little expected")
             }
         }
-        var machine = PickleMachine()
+        var machine = PickleMachine(foreign: .standIn)
         var reader = CheckpointReader(try zip.contents(of: pickle), of: pickle)
         let root = try machine.run(&reader)
         let contents = TorchContents(root: root, heap: machine.heap, fileSize: raw.count)
         // A member's CRC-32 is computed once, however many tensors share it.
         var storages: [String: UnsafeRawBufferPointer] = [:]
-        self = try contents.checkpoint(.zip) { storage throws(CheckpointError) in
+        self = try contents.checkpoint(.zip, choose) { storage throws(CheckpointError) in
             if let elements = storages[storage.key] { return elements }
             let elements = try zip.contents(of: "\(folder)data/\(storage.key)")
             storages[storage.key] = elements
@@ -34,7 +41,7 @@ extension TorchCheckpoint {
     private static let legacyMagic: [UInt8] = [0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
 
     /// Pickles of the magic number, the protocol, the writer's machine, the object and the storages' keys; then each key's elements.
-    init(legacy raw: UnsafeRawBufferPointer) throws(CheckpointError) {
+    init(legacy raw: UnsafeRawBufferPointer, _ choose: Choice) throws(CheckpointError) {
         var reader = CheckpointReader(raw, of: "the file")
         var preamble = PickleMachine()
         guard case .longInteger(Self.legacyMagic) = try preamble.run(&reader) else {
@@ -46,11 +53,11 @@ extension TorchCheckpoint {
         }
         try Self.checkLittleEndian(&reader)
 
-        var machine = PickleMachine()
+        var machine = PickleMachine(foreign: .standIn)
         let root = try machine.run(&reader)
         let storages = try Self.legacyStorages(of: machine.heap, &reader)
         let contents = TorchContents(root: root, heap: machine.heap, fileSize: raw.count)
-        self = try contents.checkpoint(.legacy) { storage throws(CheckpointError) in
+        self = try contents.checkpoint(.legacy, choose) { storage throws(CheckpointError) in
             guard let elements = storages[storage.key] else {
                 throw CheckpointError(.malformed, at: "the storages' keys", "\(storage.key) is missing")
             }
@@ -70,6 +77,15 @@ extension TorchCheckpoint {
         }
         var storages: [String: UnsafeRawBufferPointer] = [:]
         for key in keys.heap.sequences[list] {
+            if case .text(let name) = key, let storage = heap.foreignStorages[name] {
+                guard let length = storage.byteCount, try reader.integer(Int64.self) == storage.count else {
+                    throw CheckpointError(
+                        .unsupported, at: reader.place(), "the storage \(name) is of \(storage.type), which is not read"
+                    )
+                }
+                _ = try reader.take(length)
+                continue
+            }
             guard case .text(let key) = key, let storage = declared[key] else {
                 throw CheckpointError(.malformed, at: reader.place(), "a key that no tensor uses")
             }
@@ -109,7 +125,7 @@ extension TorchCheckpoint {
 
 extension TorchCheckpoint {
     /// Four members: `sys_info`, then `storages` and `tensors`, which the object in `pickle` refers to by number.
-    init(tar raw: UnsafeRawBufferPointer) throws(CheckpointError) {
+    init(tar raw: UnsafeRawBufferPointer, _ choose: Choice) throws(CheckpointError) {
         let tar = try StoredTar(raw)
         var systemInfo = try tar.reader(of: "sys_info")
         try Self.checkLittleEndian(&systemInfo)
@@ -118,11 +134,11 @@ extension TorchCheckpoint {
         try tables.readStorages(&storages)
         var tensors = try tar.reader(of: "tensors")
         try tables.readTensors(&tensors)
-        var machine = PickleMachine(heap: tables.heap, persistent: tables.tensors)
+        var machine = PickleMachine(heap: tables.heap, persistent: tables.tensors, foreign: .standIn)
         var pickle = try tar.reader(of: "pickle")
         let root = try machine.run(&pickle)
         let contents = TorchContents(root: root, heap: machine.heap, fileSize: raw.count)
-        self = try contents.checkpoint(.tar) { storage throws(CheckpointError) in
+        self = try contents.checkpoint(.tar, choose) { storage throws(CheckpointError) in
             guard let elements = tables.elements[storage.key] else {
                 throw CheckpointError(.malformed, at: "the member storages", "the storage \(storage.key) is missing")
             }

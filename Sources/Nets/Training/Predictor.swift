@@ -55,7 +55,7 @@ public final class Predictor {
                 + 4 * graph.parameters.count
         }
         let weights = Weights(graph: graph)
-        try weights.load(settings.backbone.ownNames(of: tensors))
+        try weights.load(try settings.backbone.ownNames(of: tensors))
         network = try Network(
             graph: graph, weights: weights, capacity: settings.batchSize, training: false, pool: pool,
             kernels: try InstructionSet.chosen().kernels, arithmetic: arithmetic)

@@ -67,7 +67,8 @@ public final class Trainer {
     /// - Throws: ``NetsError/weights(_:)`` that names what is missing or of another shape.
     public func load(imageNet tensors: [NamedTensor]) throws(NetsError) {
         let backbone = settings.backbone
-        try network.weights.load(backbone.ownNames(of: tensors), except: backbone.lastLayer)
+        try network.weights.load(
+            backbone.ownNames(of: tensors, exceptLastLayer: true), except: backbone.lastLayer)
     }
 
     /// Makes one optimisation step and returns its loss; meanwhile the next step's slices are read.

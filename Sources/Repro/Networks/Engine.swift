@@ -40,11 +40,16 @@ package struct Engine {
         let trainer = try Trainer(
             settings: settings, samples: samples, source: source, pool: pool, arithmetic: arithmetic)
         if let newest {
-            try trainer.restore(SafeTensors(parsing: newest.bytes))
+            do { try trainer.restore(SafeTensors(parsing: newest.bytes)) } catch {
+                throw Failure(
+                    .badInput,
+                    "\(checkpoints.folder): the checkpoint after step \(newest.steps): \(error). Remove the folder to train anew."
+                )
+            }
         } else if let start {
-            let file = try WeightsFile.read(start.path)
-            let weights = try file.weights(of: settings.backbone)
-            try file.naming { try trainer.load(imageNet: weights) }
+            let file = try WeightsFile.read(
+                start.path, .init(settings.backbone, entry: start.entry, exceptLastLayer: true))
+            try file.naming { try trainer.load(imageNet: file.tensors) }
         }
         if let newest { progress.note("\(name): going on after step \(newest.steps) of \(loop.totalSteps)") }
         progress.begin(
@@ -74,10 +79,9 @@ package struct Engine {
     }
 
     package func predictor(_ settings: Predictor.Settings, weights file: WeightsFile) throws -> SlicePredictor {
-        let weights = try file.weights(of: settings.backbone)
-        return SlicePredictor(
+        SlicePredictor(
             predictor: try file.naming {
-                try Predictor(settings: settings, weights: weights, pool: pool, arithmetic: arithmetic)
+                try Predictor(settings: settings, weights: file.tensors, pool: pool, arithmetic: arithmetic)
             })
     }
 

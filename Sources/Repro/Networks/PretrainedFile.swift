@@ -6,6 +6,11 @@ import Nets
 package struct PretrainedFile: Sendable {
     package let path: String
     package let sha256: String
+    /// Which of several sets of weights in it is meant, if the user said it.
+    package let entry: String?
+
+    /// What a training's start depends on.
+    package var identity: String { entry.map { "\(sha256) \($0)" } ?? sha256 }
 
     /// Where the original's starting weights were published.
     private static let sources = [
@@ -19,7 +24,7 @@ package struct PretrainedFile: Sendable {
     /// Finds the file `name` in `folder` and checks its hash.
     ///
     /// - Throws: ``Failure``: `inputMissing` with where to get it, `badInput` if its contents are not what its name says.
-    package static func locate(_ name: String, in folder: String?) throws -> PretrainedFile {
+    package static func locate(_ name: String, in folder: String?, entry: String? = nil) throws -> PretrainedFile {
         let origin = sources[name].map { " It was published at \($0)" } ?? ""
         guard let folder else {
             throw Failure(
@@ -33,7 +38,7 @@ package struct PretrainedFile: Sendable {
         }
         let hash = try Digest.sha256(file: path)
         try check(hash, of: path)
-        return PretrainedFile(path: path, sha256: hash)
+        return PretrainedFile(path: path, sha256: hash, entry: entry)
     }
 
     /// Whether a file's name is that of one of the three ImageNet files.

@@ -3,47 +3,44 @@ import Foundation
 import Inputs
 import Nets
 
-/// A file of weights, read whole: .safetensors, or .pt and .pth as PyTorch writes them.
+/// A file of weights, read whole: .safetensors, or .pt and .pth as PyTorch writes them, packed or not.
 package struct WeightsFile {
     package let path: String
-    /// All tensors in the file, those of each dict of a PyTorch snapshot apart.
-    package let sets: [TensorSet]
-    /// Which of them to take, if several fit.
-    package var entry: String?
+    package let tensors: [NamedTensor]
     /// What the file says about itself: the metadata of safetensors, the details of a PyTorch snapshot.
     package let metadata: [String: String]
 
-    /// - Throws: ``Failure`` that names the file: `inputMissing`, or `badInput` if it is none of these, damaged, or an ImageNet file
-    ///   that is not what its name says.
-    package static func read(_ path: String) throws -> WeightsFile {
-        guard let bytes = FileManager.default.contents(atPath: path) else {
-            throw Failure(.inputMissing, "\(path): cannot be read. Check that it exists and is readable.")
-        }
-        if let impostor = Impostor.found(in: bytes.prefix(512)) { throw Failure(.badInput, "\(path): \(impostor)") }
-        if PretrainedFile.isKnown(path) { try PretrainedFile.check(Digest.sha256(bytes), of: path) }
-        do {
-            let isGzip = bytes.starts(with: [0x1F, 0x8B])
-            return try WeightsFile(path: path, isGzip ? CompressedInput.unpacked(bytes, name: path) : bytes)
-        } catch let error as CheckpointError {
-            // A zip that is not PyTorch's own is what a download site packed the file into.
-            guard error.fault == .unsupported, error.place == "the zip directory" else {
-                throw Failure(.badInput, "\(path): \(error)")
-            }
-            let inner = try CompressedInput.unpacked(bytes, name: path)
-            do { return try WeightsFile(path: path, inner) } catch {
-                throw Failure(.badInput, "\(path): the file in it: \(error)")
-            }
+    /// Which weights are looked for in a file that may hold more.
+    package struct Wanted {
+        let backbone: Backbone
+        /// Which ones, if there are several: the file in an archive, the keys that lead to them, or both with a colon between.
+        let entry: String?
+        /// A training's start needs no last layer.
+        let exceptLastLayer: Bool
+
+        package init(_ backbone: Backbone, entry: String? = nil, exceptLastLayer: Bool = false) {
+            (self.backbone, self.entry, self.exceptLastLayer) = (backbone, entry, exceptLastLayer)
         }
     }
 
-    private init(path: String, _ bytes: Data) throws(CheckpointError) {
-        self.path = path
-        if bytes.dropFirst(8).first == UInt8(ascii: "{") {
-            let file = try SafeTensors(parsing: bytes)
-            (sets, metadata) = ([TensorSet(name: "", tensors: file.tensors)], file.metadata)
-        } else {
-            let file = try TorchCheckpoint(parsing: bytes)
-            (sets, metadata) = (file.sets, file.detail.mapValues(\.description))
+    /// - Parameter wanted: the weights to take, under their backbone's own names; nil takes all tensors, or those of the entry `model`.
+    /// - Throws: ``Failure`` that names the file: `inputMissing`, or `badInput` if it is none of these, damaged, has no such weights
+    ///   or several, or is an ImageNet file that is not what its name says.
+    package static func read(_ path: String, _ wanted: Wanted? = nil) throws -> WeightsFile {
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+            throw Failure(.badInput, "\(path): is a folder. Name the file of weights in it.")
+        }
+        guard let bytes = FileManager.default.contents(atPath: path) else {
+            throw Failure(.inputMissing, "\(path): cannot be read. Check that it exists and is readable.")
+        }
+        if PretrainedFile.isKnown(path) { try PretrainedFile.check(Digest.sha256(bytes), of: path) }
+        do {
+            return try read(bytes, path: path, wanted, entry: wanted?.entry, depth: 0)
+        } catch let error as CheckpointError {
+            throw Failure(.badInput, "\(path): \(error)")
+        } catch NetsError.weights(let problem) {
+            throw Failure(.badInput, "\(path): \(problem)")
         }
     }
 
@@ -56,21 +53,114 @@ package struct WeightsFile {
         return found
     }
 
-    /// The file's own tensors, or those of its first dict.
-    package var tensors: [NamedTensor] { sets.first?.tensors ?? [] }
-
-    /// The weights of a backbone in the file, under its own names.
-    ///
-    /// - Throws: ``Failure`` with status `badInput` that names the file, if there are none or several.
-    package func weights(of backbone: Backbone) throws -> [NamedTensor] {
-        try naming { try backbone.weights(in: sets, entry: entry) }
-    }
-
     /// Does something with the weights; that they do not fit is said with the file's name.
     package func naming<Result>(_ body: () throws -> Result) throws -> Result {
         do { return try body() } catch NetsError.weights(let problem) {
             throw Failure(.badInput, "\(path): \(problem)")
         }
+    }
+}
+
+// MARK: - Formats and packing
+
+extension WeightsFile {
+    /// How much is unpacked into memory; a training's state with its optimiser has some 500 MB.
+    private static let largestUnpacked = 3 << 30
+    /// A gzip in a zip, and no more.
+    private static let deepestPacking = 3
+
+    private static func read(
+        _ bytes: Data, path: String, _ wanted: Wanted?, entry: String?, depth: Int
+    ) throws -> WeightsFile {
+        if isSafeTensors(bytes, path: path) {
+            let file = try SafeTensors(parsing: bytes)
+            let tensors = try wanted.map {
+                try $0.backbone.ownNames(of: file.tensors, entry: entry, exceptLastLayer: $0.exceptLastLayer)
+            }
+            return WeightsFile(path: path, tensors: tensors ?? file.tensors, metadata: file.metadata)
+        }
+        if depth < deepestPacking, PackedFiles.isPacked(bytes) || isTar(bytes), !isCheckpoint(bytes) {
+            let (unpacked, entry) = try unpacked(bytes, path: path, entry: entry)
+            return try read(unpacked, path: path, wanted, entry: entry, depth: depth + 1)
+        }
+        if let what = NotWeights.description(of: bytes) { throw Failure(.badInput, "\(path): \(what)") }
+        let file =
+            try wanted.map {
+                try TorchCheckpoint(
+                    parsing: bytes, of: $0.backbone, entry: entry, exceptLastLayer: $0.exceptLastLayer)
+            } ?? TorchCheckpoint(parsing: bytes)
+        return WeightsFile(path: path, tensors: file.stateDict, metadata: file.detail.mapValues(\.description))
+    }
+
+    /// Told by its name, or by its beginning: the length of a header in JSON.
+    private static func isSafeTensors(_ bytes: Data, path: String) -> Bool {
+        if bytes.count > 8, bytes[8] == UInt8(ascii: "{"), bytes[6] == 0, bytes[7] == 0 { return true }
+        return path.hasSuffix(".safetensors") && !PackedFiles.isPacked(bytes) && bytes.first != 0x80
+            && NotWeights.description(of: bytes) == nil
+    }
+
+    private static func isTar(_ bytes: Data) -> Bool { bytes.dropFirst(257).starts(with: Array("ustar".utf8)) }
+
+    /// Whether the bytes are what `torch.save` writes or wrote: a zip of which no member is compressed, one that is cut short, or a tar
+    /// that begins with one of its four members.
+    private static func isCheckpoint(_ bytes: Data) -> Bool {
+        if isTar(bytes) {
+            let first = String(decoding: bytes.prefix(100).prefix { $0 != 0 }, as: UTF8.self)
+            return ["sys_info", "pickle", "storages", "tensors"].contains(first)
+        }
+        guard bytes.starts(with: [0x50, 0x4B, 3, 4]) else { return false }
+        guard let members = zipMembers(of: bytes) else { return true }
+        let isCheckpoint = members.contains { isPickle($0.path) }
+        return isCheckpoint && members.allSatisfy { $0.method == .stored && !$0.isEncrypted }
+    }
+
+    private static func zipMembers(of bytes: Data) -> [ZipMember]? {
+        let directory = bytes.withUnsafeBytes { raw in
+            ZipDirectory.read(fileSize: raw.count) { offset, count in
+                [UInt8](raw[min(offset, raw.count)..<min(raw.count, offset + count)])
+            }
+        }
+        return try? directory.get().members
+    }
+
+    private static func isPickle(_ member: String) -> Bool { member == "data.pkl" || member.hasSuffix("/data.pkl") }
+
+    /// The one file of weights in a packed file, and what is left of the entry when that has named it.
+    private static func unpacked(_ bytes: Data, path: String, entry: String?) throws -> (Data, String?) {
+        let files = try PackedFiles.unpacked(bytes, name: path, limit: largestUnpacked)
+        // A checkpoint whose members were compressed is packed again without.
+        if files.contains(where: { isPickle($0.name) }) {
+            let members = files.filter { $0.name.utf8.count < 1024 }.map { ($0.name, $0.bytes) }
+            guard members.count < 65_535 else {
+                throw Failure(.badInput, "\(path): has \(members.count) members, which no checkpoint has.")
+            }
+            return (Data(TorchCheckpoint.packed(members)), entry)
+        }
+        // Beside other files, weights are those that begin like some; alone, anything is taken for weights.
+        let likely = files.count == 1 ? files : files.filter { isLikely($0.bytes) }
+        let named = likely.filter { file in
+            guard let entry else { return true }
+            return entry == file.name || entry.hasPrefix("\(file.name):")
+        }
+        // An entry may be in the file rather than its name.
+        let chosen = named.isEmpty ? likely : named
+        guard let file = chosen.first else {
+            let names = files.prefix(10).map(\.name).joined(separator: ", ")
+            throw Failure(.badInput, "\(path): has no file of weights, but: \(names.isEmpty ? "nothing" : names).")
+        }
+        guard chosen.count == 1 else {
+            let names = chosen.prefix(10).map(\.name).joined(separator: ", ")
+            throw Failure(
+                .badInput, "\(path): has \(chosen.count) files of weights: \(names). Say which: --entry NAME")
+        }
+        guard let entry, !named.isEmpty else { return (file.bytes, entry) }
+        let rest = entry.dropFirst(file.name.count + 1)
+        return (file.bytes, rest.isEmpty ? nil : String(rest))
+    }
+
+    private static func isLikely(_ bytes: Data) -> Bool {
+        PackedFiles.isPacked(bytes) || bytes.first == 0x80 || isSafeTensors(bytes, path: "")
+            || isTar(bytes)
     }
 }
 

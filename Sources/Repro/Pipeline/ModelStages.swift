@@ -14,6 +14,8 @@ package struct ModelStages {
     package let progress: ProgressMeter
     /// Where ImageNet weights are; nil if the user named no folder.
     package let pretrained: String?
+    /// Which set of weights in those files, if they have several.
+    package let entry: String?
     /// Seconds between checkpoints inside an epoch.
     package let checkpointInterval: Double
 
@@ -35,7 +37,7 @@ package struct ModelStages {
     }
 
     private func start(of backbone: Recipe.BackboneTraining) throws -> PretrainedFile? {
-        try backbone.pretrained.map { try PretrainedFile.locate($0, in: pretrained) }
+        try backbone.pretrained.map { try PretrainedFile.locate($0, in: pretrained, entry: entry) }
     }
 
     /// A training or prediction without the kind: `resnet34/fold0`.
@@ -60,7 +62,7 @@ package struct ModelStages {
             .train, name: Self.name(backbone.backbone, fold),
             needs: [StageKind.unpack.rawValue, StageKind.catalog.rawValue],
             settings: [
-                settings, snapshot, engine.arithmetic.rawValue, start?.sha256, recipe.catalog.repairWrappedPixels,
+                settings, snapshot, engine.arithmetic.rawValue, start?.identity, recipe.catalog.repairWrappedPixels,
             ],
             outputs: [.init(path: path), .init(path: losses), .init(path: patients)], isTrained: true
         ) { session in

@@ -10,6 +10,8 @@ package struct Reproduction {
         package var archive: String?
         /// The folder with ImageNet weights.
         package var pretrained: String?
+        /// Which set of weights in those files, if they have several.
+        package var entry: String?
         package var arithmetic = Arithmetic.exact
         package var threads = Machine.availableProcessors
         /// Seconds between checkpoints inside an epoch.
@@ -18,13 +20,15 @@ package struct Reproduction {
         package var mayRemake: @Sendable (String) -> Bool = { _ in false }
 
         package init(
-            archive: String? = nil, pretrained: String? = nil, arithmetic: Arithmetic = Arithmetic.exact,
-            threads: Int = Machine.availableProcessors, checkpointInterval: Double = 600.0,
+            archive: String? = nil, pretrained: String? = nil, entry: String? = nil,
+            arithmetic: Arithmetic = Arithmetic.exact, threads: Int = Machine.availableProcessors,
+            checkpointInterval: Double = 600.0,
             mayRemake: @escaping @Sendable (String) -> Bool = { _ in false }
         ) {
             self.mayRemake = mayRemake
             self.archive = archive
             self.pretrained = pretrained
+            self.entry = entry
             self.arithmetic = arithmetic
             self.threads = threads
             self.checkpointInterval = checkpointInterval
@@ -58,7 +62,7 @@ package struct Reproduction {
     package func modelStages() -> ModelStages {
         ModelStages(
             folder: folder, recipe: recipe, competition: competition,
-            engine: engine, progress: progress, pretrained: options.pretrained,
+            engine: engine, progress: progress, pretrained: options.pretrained, entry: options.entry,
             checkpointInterval: options.checkpointInterval)
     }
 
