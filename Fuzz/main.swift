@@ -31,7 +31,7 @@ enum Target: String, CaseIterable {
         case .weights: { data, size in attempt { try readWeights(bytes(data, size)) } }
         case .packed:
             { data, size in
-                attempt { try readTables(Array(CompressedInput.whollyUnpacked(Data(bytes(data, size)), name: "x"))) }
+                attempt { try readTables(Array(CompressedInput.unpacked(Data(bytes(data, size)), name: "x"))) }
             }
         case .predictions: { data, size in attempt { _ = try TestTimePredictions(parsing: bytes(data, size)) } }
         case .table: { data, size in attempt { try readTables(bytes(data, size)) } }

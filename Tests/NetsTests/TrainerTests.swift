@@ -105,13 +105,13 @@ import Testing
         #expect(try predict(batch: 3, [ids[7]]) == Array(all[42..<48]))
     }
 
-    @Test("weights of another backbone are refused by the name of what is missing")
+    @Test("weights of another backbone are refused by that backbone's name")
     func refusesOtherWeights() throws {
         let weights = try trainer(.resnet34).snapshot().tensors
         let settings = Predictor.Settings(backbone: .seResNeXt50, imageSize: 32, seed: 20, batchSize: 1)
         #expect {
             try Predictor(settings: settings, weights: weights, pool: ThreadPool(threads: 1))
-        } throws: { "\($0)".contains("layer0.conv1.weight is missing") }
+        } throws: { "\($0)".contains("these are weights of resnet34, not of se_resnext50_32x4d") }
     }
 
     @Test("a fixed learning rate schedule is PyTorch's MultiStepLR")

@@ -7,7 +7,7 @@ package enum InputBytes {
     package static func read(_ path: String) throws -> Data {
         if path == "-" {
             let bytes = try FileHandle.standardInput.readToEnd() ?? Data()
-            return try CompressedInput.whollyUnpacked(bytes, name: name(path))
+            return try CompressedInput.unpacked(bytes, name: name(path))
         }
         var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
@@ -19,7 +19,7 @@ package enum InputBytes {
         guard let bytes = try contents(of: path) else {
             throw Failure(.inputMissing, "\(path): cannot be read. Check that it is readable.")
         }
-        return try CompressedInput.whollyUnpacked(bytes, name: path)
+        return try CompressedInput.unpacked(bytes, name: path)
     }
 
     /// Everything that a path gives; nil if it cannot be opened.

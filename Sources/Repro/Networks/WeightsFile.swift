@@ -4,29 +4,36 @@ import Inputs
 import Nets
 
 /// A file of weights, read whole: .safetensors, or .pt and .pth as PyTorch writes them, packed or not.
-package struct WeightsFile {
-    package let path: String
-    package let tensors: [NamedTensor]
+public struct WeightsFile {
+    /// Where it was read from.
+    public let path: String
+    /// The weights, under their backbone's own names if a backbone was asked for.
+    public let tensors: [NamedTensor]
     /// What the file says about itself: the metadata of safetensors, the details of a PyTorch snapshot.
-    package let metadata: [String: String]
+    public let metadata: [String: String]
 
     /// Which weights are looked for in a file that may hold more.
-    package struct Wanted {
+    public struct Wanted {
         let backbone: Backbone
-        /// Which ones, if there are several: the file in an archive, the keys that lead to them, or both with a colon between.
         let entry: String?
-        /// A training's start needs no last layer.
         let exceptLastLayer: Bool
 
-        package init(_ backbone: Backbone, entry: String? = nil, exceptLastLayer: Bool = false) {
+        /// Makes the wish for a backbone's weights.
+        ///
+        /// - Parameters:
+        ///   - entry: which ones, if there are several: the file in an archive, the keys that lead to them, or both with a colon between.
+        ///   - exceptLastLayer: whether the last layer's may be of another shape, as ImageNet's are.
+        public init(_ backbone: Backbone, entry: String? = nil, exceptLastLayer: Bool = false) {
             (self.backbone, self.entry, self.exceptLastLayer) = (backbone, entry, exceptLastLayer)
         }
     }
 
+    /// Reads a file of weights.
+    ///
     /// - Parameter wanted: the weights to take, under their backbone's own names; nil takes all tensors, or those of the entry `model`.
     /// - Throws: ``Failure`` that names the file: `inputMissing`, or `badInput` if it is none of these, damaged, has no such weights
     ///   or several, or is an ImageNet file that is not what its name says.
-    package static func read(_ path: String, _ wanted: Wanted? = nil) throws -> WeightsFile {
+    public static func read(_ path: String, _ wanted: Wanted? = nil) throws -> WeightsFile {
         var isFolder: ObjCBool = false
         if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
             throw Failure(.badInput, "\(path): is a folder. Name the file of weights in it.")
@@ -45,7 +52,7 @@ package struct WeightsFile {
     }
 
     /// How the weights were trained, if the file says it, as this program's checkpoints do.
-    package var training: TrainingSettings? {
+    public var training: TrainingSettings? {
         guard let text = metadata["settings"],
             let found = try? JSONDecoder().decode(TrainingSettings.self, from: Data(text.utf8)),
             (32...2048).contains(found.imageSize), found.windows.count == 3
@@ -64,8 +71,6 @@ package struct WeightsFile {
 // MARK: - Formats and packing
 
 extension WeightsFile {
-    /// How much is unpacked into memory; a training's state with its optimiser has some 500 MB.
-    private static let largestUnpacked = 3 << 30
     /// A gzip in a zip, and no more.
     private static let deepestPacking = 3
 
@@ -79,8 +84,8 @@ extension WeightsFile {
             }
             return WeightsFile(path: path, tensors: tensors ?? file.tensors, metadata: file.metadata)
         }
-        if depth < deepestPacking, PackedFiles.isPacked(bytes) || isTar(bytes), !isCheckpoint(bytes) {
-            let (unpacked, entry) = try unpacked(bytes, path: path, entry: entry)
+        if depth < deepestPacking, let packing = Packing(bytes), !isCheckpoint(bytes, packing) {
+            let (unpacked, entry) = try unpacked(bytes, packing, path: path, entry: entry)
             return try read(unpacked, path: path, wanted, entry: entry, depth: depth + 1)
         }
         if let what = NotWeights.description(of: bytes) { throw Failure(.badInput, "\(path): \(what)") }
@@ -95,20 +100,18 @@ extension WeightsFile {
     /// Told by its name, or by its beginning: the length of a header in JSON.
     private static func isSafeTensors(_ bytes: Data, path: String) -> Bool {
         if bytes.count > 8, bytes[8] == UInt8(ascii: "{"), bytes[6] == 0, bytes[7] == 0 { return true }
-        return path.hasSuffix(".safetensors") && !PackedFiles.isPacked(bytes) && bytes.first != 0x80
+        return path.hasSuffix(".safetensors") && Packing(bytes) == nil && bytes.first != 0x80
             && NotWeights.description(of: bytes) == nil
     }
 
-    private static func isTar(_ bytes: Data) -> Bool { bytes.dropFirst(257).starts(with: Array("ustar".utf8)) }
-
     /// Whether the bytes are what `torch.save` writes or wrote: a zip of which no member is compressed, one that is cut short, or a tar
     /// that begins with one of its four members.
-    private static func isCheckpoint(_ bytes: Data) -> Bool {
-        if isTar(bytes) {
+    private static func isCheckpoint(_ bytes: Data, _ packing: Packing) -> Bool {
+        if packing == .tar {
             let first = String(decoding: bytes.prefix(100).prefix { $0 != 0 }, as: UTF8.self)
             return ["sys_info", "pickle", "storages", "tensors"].contains(first)
         }
-        guard bytes.starts(with: [0x50, 0x4B, 3, 4]) else { return false }
+        guard packing == .zip else { return false }
         guard let members = zipMembers(of: bytes) else { return true }
         let isCheckpoint = members.contains { isPickle($0.path) }
         return isCheckpoint && members.allSatisfy { $0.method == .stored && !$0.isEncrypted }
@@ -126,11 +129,14 @@ extension WeightsFile {
     private static func isPickle(_ member: String) -> Bool { member == "data.pkl" || member.hasSuffix("/data.pkl") }
 
     /// The one file of weights in a packed file, and what is left of the entry when that has named it.
-    private static func unpacked(_ bytes: Data, path: String, entry: String?) throws -> (Data, String?) {
-        let files = try PackedFiles.unpacked(bytes, name: path, limit: largestUnpacked)
+    private static func unpacked(
+        _ bytes: Data, _ packing: Packing, path: String, entry: String?
+    ) throws -> (Data, String?) {
+        var files: [(name: String, bytes: Data)] = []
+        try packing.forEachFile(in: bytes, name: path) { files.append(($0, try $1())) }
         // A checkpoint whose members were compressed is packed again without.
         if files.contains(where: { isPickle($0.name) }) {
-            let members = files.filter { $0.name.utf8.count < 1024 }.map { ($0.name, $0.bytes) }
+            let members = files.filter { $0.name.utf8.count < 1024 }.map { (name: $0.name, contents: $0.bytes) }
             guard members.count < 65_535 else {
                 throw Failure(.badInput, "\(path): has \(members.count) members, which no checkpoint has.")
             }
@@ -159,8 +165,7 @@ extension WeightsFile {
     }
 
     private static func isLikely(_ bytes: Data) -> Bool {
-        PackedFiles.isPacked(bytes) || bytes.first == 0x80 || isSafeTensors(bytes, path: "")
-            || isTar(bytes)
+        Packing(bytes) != nil || bytes.first == 0x80 || isSafeTensors(bytes, path: "")
     }
 }
 
