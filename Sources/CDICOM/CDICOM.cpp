@@ -209,26 +209,36 @@ const char *dicom_value(DICOMFile *file, uint16_t group, uint16_t element) {
 
 bool dicom_is_compressed(DICOMFile *file) { return syntax_of(file).isEncapsulated(); }
 
-int dicom_jpegls_near(DICOMFile *file) {
-    DcmPixelData *pixels = OFstatic_cast(DcmPixelData *, pixel_element(file));
+DICOMStream dicom_stream(DICOMFile *file) {
+    DICOMStream stream = {-1, -1, -1};
+    // An element of another VR than a pixel data's, in a damaged file, is none.
+    DcmPixelData *pixels = dynamic_cast<DcmPixelData *>(pixel_element(file));
     DcmPixelSequence *fragments = NULL;
     DcmPixelItem *fragment = NULL;
     Uint8 *bytes = NULL;
-    if (!pixels || pixels->getEncapsulatedRepresentation(syntax_of(file).getXfer(), NULL, fragments).bad()) return -1;
+    if (!pixels || pixels->getEncapsulatedRepresentation(syntax_of(file).getXfer(), NULL, fragments).bad()) return stream;
     // The offset table comes first.
-    if (fragments->getItem(fragment, 1).bad() || fragment->getUint8Array(bytes).bad() || !bytes) return -1;
+    if (fragments->getItem(fragment, 1).bad() || fragment->getUint8Array(bytes).bad() || !bytes) return stream;
     const size_t count = fragment->getLengthField();
-    // Segments are a marker and a length; SOS (FFDA) has its components' number, two bytes for each, and NEAR (ISO 14495-1, C.2.3).
-    for (size_t at = 2; at + 4 < count && bytes[at] == 0xFF;) {
+    // Segments are a marker and a length that counts itself.
+    for (size_t at = 2; at + 4 <= count && bytes[at] == 0xFF;) {
+        const uint8_t marker = bytes[at + 1];
         const size_t length = (size_t)bytes[at + 2] << 8 | bytes[at + 3];
-        if (bytes[at + 1] != 0xDA) {
-            at += 2 + length;
-            continue;
+        if (length < 2 || at + 2 + length > count) break;
+        // The frame's header (SOF3 of ISO 10918-1, SOF55 of 14495-1): precision, rows, columns.
+        if ((marker == 0xC3 || marker == 0xF7) && length >= 7) {
+            stream.rows = bytes[at + 5] << 8 | bytes[at + 6];
+            stream.columns = bytes[at + 7] << 8 | bytes[at + 8];
         }
-        const size_t near = at + 5 + 2 * (size_t)bytes[at + 4];
-        return near < count ? bytes[near] : -1;
+        // The first scan's: the number of its components, two bytes for each, and NEAR (ISO 14495-1, C.2.3).
+        if (marker == 0xDA) {
+            const size_t near = at + 5 + 2 * (size_t)bytes[at + 4];
+            if (length > 2 && near < at + 2 + length) stream.near = bytes[near];
+            break;
+        }
+        at += 2 + length;
     }
-    return -1;
+    return stream;
 }
 
 bool dicom_has_pixels(DICOMFile *file) { return pixel_element(file) != NULL; }

@@ -264,6 +264,16 @@ struct DICOMOddityTests {
         try expect(Self.file(Self.attributes(pixels: lower, stored: 12, high: 11)), [])
         let contradicted = refusal(Self.file(Self.attributes(pixels: lower, stored: 12, high: 15)))
         #expect(contradicted?.kind == .unsupportedPixels && contradicted?.detail.contains("HighBit 15") == true)
+        // Multiples of 16 within 12 bits mean one thing in the upper bits and another in the lower ones; nothing but zeros does not.
+        for (values, isKnown) in [([16, 160, -2048, 32, 0, 2032], false), ([0, 0, 0, 0, 0, 0], true)] {
+            let words = values.flatMap { Self.number(Int(UInt16(truncatingIfNeeded: $0)), 2) }
+            let bytes = Self.file(Self.attributes(pixels: words, stored: 12, high: 15))
+            if isKnown {
+                try expect(bytes, [.leftJustified], values: [0, 0, 0, 0, 0, 0])
+            } else {
+                #expect(refusal(bytes)?.detail.contains("which are meant is not known") == true)
+            }
+        }
         for high in [3, 10, 16, 200] {
             #expect(
                 refusal(Self.file(Self.attributes(pixels: lower, stored: 12, high: high)))?.kind == .unsupportedPixels)
@@ -292,6 +302,22 @@ struct DICOMOddityTests {
         let range = try #require(bytes.range(of: Data("1.2.840.10008.1.2.4.80".utf8)))
         bytes.replaceSubrange(range, with: Data("1.2.840.10008.1.2.4.81".utf8))
         #expect(try readImage(in: Array(bytes), name: "declared near-lossless").pixels == lossless)
+    }
+
+    @Test(
+        "compressed pixels whose own rows and columns are not the header's are refused, also if there are as many",
+        arguments: ["unsigned12-jpegls", "signed12-jpeg-sv1"])
+    func otherSize(name: String) throws {
+        let path = "\(InputFixtures.golden)/dicom/\(name).dcm"
+        var bytes = Array(try Data(contentsOf: URL(fileURLWithPath: path)))
+        let header = try readImage(in: bytes, name: name).header
+        #expect(header.rows != header.columns)
+        // The frame's header: marker, length, precision, rows, columns.
+        let marker = Data([0xFF, name.hasSuffix("ls") ? 0xF7 : 0xC3])
+        let place = try #require(Data(bytes).range(of: marker)).lowerBound
+        bytes.swapAt(place + 5, place + 7)
+        bytes.swapAt(place + 6, place + 8)
+        #expect(refusal(bytes)?.kind == .badSize)
     }
 
     @Test("a pipe in a file's place is an error, and nobody waits for it")

@@ -62,8 +62,14 @@ const char *dicom_value(DICOMFile *file, uint16_t group, uint16_t element);
 // Whether the pixels are encapsulated, that is, compressed (JPEG, RLE and their like).
 bool dicom_is_compressed(DICOMFile *file);
 
-// The largest error of a JPEG-LS image, the parameter NEAR of its first scan; 0 for a lossless one, -1 if there is no such scan.
-int dicom_jpegls_near(DICOMFile *file);
+// What lossless JPEG and JPEG-LS say of themselves; -1 where they do not, or the pixels are no such stream.
+typedef struct {
+    int rows;
+    int columns;
+    // The largest error of a JPEG-LS image, the parameter NEAR of its first scan; 0 for a lossless one. Another thing in JPEG.
+    int near;
+} DICOMStream;
+DICOMStream dicom_stream(DICOMFile *file);
 
 // Whether the data set has PixelData (7FE0,0010), and the number of bytes that its header announces.
 bool dicom_has_pixels(DICOMFile *file);

@@ -202,10 +202,11 @@ private final class DICOMReader {
                 .multiFrame, "\(frames) frames, expected a single one. Save each frame as a file of its own.")
         }
         if let refusal = TransferSyntax.refusal(transferSyntax) { throw problem(.compressed, refusal) }
-        if TransferSyntax.jpegLS.contains(transferSyntax), dicom_jpegls_near(file) > 0 {
+        let near = TransferSyntax.jpegLS.contains(transferSyntax) ? dicom_stream(file).near : 0
+        if near > 0 {
             throw problem(
                 .compressed,
-                "compressed as \(TransferSyntax.name(transferSyntax)) with errors of up to \(dicom_jpegls_near(file)): the values are no longer those of the scanner. Get the image as it was before."
+                "compressed as \(TransferSyntax.name(transferSyntax)) with errors of up to \(near): the values are no longer those of the scanner. Get the image as it was before."
             )
         }
         if text(0x0028, 0x2110) == "01" { quirks.append(.lossyBefore) }
@@ -254,8 +255,17 @@ private final class DICOMReader {
         guard max(header.rows, header.columns) <= 65_535, header.rows * header.columns <= Self.mostPixels else {
             throw problem(.badSize, "\(header.rows) rows and \(header.columns) columns, more than any slice has.")
         }
-        // How many compressed pixels there are, decompressing tells.
-        guard !dicom_is_compressed(file) else { return }
+        guard !dicom_is_compressed(file) else {
+            // How many compressed pixels there are, decompressing tells; rows and columns may still have changed places.
+            let stream = dicom_stream(file)
+            guard stream.rows <= 0 || (Int(stream.rows), Int(stream.columns)) == (header.rows, header.columns) else {
+                throw problem(
+                    .badSize,
+                    "the compressed pixels say that they are \(stream.rows) x \(stream.columns), Rows and Columns say \(header.rows) x \(header.columns). Get the file from its source again."
+                )
+            }
+            return
+        }
         let expected = header.rows * header.columns * 2
         let found = dicom_pixel_bytes(file)
         guard found >= expected else {
@@ -311,6 +321,19 @@ private final class DICOMReader {
             throw problem(
                 .unsupportedPixels,
                 "HighBit \(header.highBit) with BitsStored \(header.bitsStored) says that the lower \(shift) bits are unused, but they are used: the header contradicts the pixels. Get the file from its source again, or set HighBit to \(header.bitsStored - 1) if its lower bits are meant: dcmodify -m HighBit=\(header.bitsStored - 1)."
+            )
+        }
+        // Multiples may be meant as they are, if none is too large for the lower bits.
+        let unused = 16 - header.bitsStored
+        let fitLowerBits = shifted.allSatisfy { word in
+            let top = word << unused
+            return header.pixelRepresentation == 1
+                ? Int16(bitPattern: top) >> unused == Int16(bitPattern: word) : top >> unused == word
+        }
+        guard !fitLowerBits || shifted.allSatisfy({ $0 == 0 }) else {
+            throw problem(
+                .unsupportedPixels,
+                "HighBit \(header.highBit) with BitsStored \(header.bitsStored) says that the pixels lie in the upper bits, but none is too large for the lower \(header.bitsStored): which are meant is not known. Get the file from its source again, or set HighBit to \(header.bitsStored - 1) if its lower bits are meant: dcmodify -m HighBit=\(header.bitsStored - 1)."
             )
         }
         quirks.append(.leftJustified)
