@@ -1,11 +1,13 @@
 #include "CDICOM.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #ifdef __GLIBC__
@@ -24,6 +26,7 @@
 #include <dcmtk/dcmjpeg/djdecode.h>
 #include <dcmtk/dcmjpls/djdecode.h>
 #include <dcmtk/oflog/oflog.h>
+#include <dcmtk/oflog/spi/logevent.h>
 
 struct DICOMFile {
     DcmDataset dataset;
@@ -34,6 +37,8 @@ struct DICOMFile {
     // Where the value lies that DCMTK asked for last.
     offile_off_t asked = -1;
     std::vector<uint16_t> joined;
+    // What is there twice, in the data set or in an item.
+    std::vector<DcmTagKey> doubled;
 };
 
 namespace {
@@ -50,11 +55,47 @@ void find_dictionary() {
     dcmDataDict.wrunlock();
 }
 
+// What DCMTK finds wrong in this thread's file and goes on: its JPEG decoder makes up the pixels that it cannot decode, and of attributes
+// that are there twice it takes the first.
+thread_local std::vector<std::string> complaints;
+
+class Listener : public dcmtk::log4cplus::Appender {
+   public:
+    ~Listener() override { destructorImpl(); }
+    void close() override { closed = true; }
+
+   protected:
+    void append(const dcmtk::log4cplus::spi::InternalLoggingEvent &event) override { complaints.push_back(event.getMessage().c_str()); }
+};
+
+void listen() {
+    const dcmtk::log4cplus::SharedAppenderPtr listener(new Listener);
+    for (const char *name : {"dcmtk.dcmjpeg", "dcmtk.dcmdata"}) {
+        OFLogger logger = OFLog::getLogger(name);
+        logger.setAdditivity(false);
+        logger.setLogLevel(OFLogger::WARN_LOG_LEVEL);
+        logger.addAppender(listener);
+    }
+}
+
+// The tags that DCMTK has found twice: "DcmItem: Element RescaleSlope (0028,1053) found twice in one dataset or item, ...".
+std::vector<DcmTagKey> doubled_tags() {
+    std::vector<DcmTagKey> tags;
+    for (const std::string &complaint : complaints) {
+        const size_t end = complaint.find(" found twice"), start = complaint.rfind('(', end);
+        unsigned group = 0, element = 0;
+        if (end == std::string::npos || start == std::string::npos) continue;
+        if (std::sscanf(complaint.c_str() + start, "(%x,%x)", &group, &element) == 2) tags.emplace_back((Uint16)group, (Uint16)element);
+    }
+    return tags;
+}
+
 // Errors are returned, never printed: a bad file among 750,000 is reported once, by the catalog. DCMTK decodes what it has been told of.
 void set_up() {
     static std::once_flag once;
     std::call_once(once, [] {
         OFLog::configure(OFLogger::OFF_LOG_LEVEL);
+        listen();
         // An attribute of unknown representation has the dictionary's (PS3.5, 6.2.2).
         dcmEnableUnknownVRConversion.set(OFTrue);
         find_dictionary();
@@ -75,6 +116,15 @@ DcmElement *pixel_element(DICOMFile *file) {
     DcmElement *element = NULL;
     const OFCondition found = file->dataset.findAndGetElement(DCM_PixelData, element);
     return found.good() ? element : NULL;
+}
+
+// A value's text to its end, also where a zero byte inside would end it: padding is at the end.
+const char *whole_text(OFString &value) {
+    size_t end = value.size();
+    while (end > 0 && value[end - 1] == 0) --end;
+    value.resize(end);
+    for (size_t i = 0; (i = value.find('\0', i)) != OFString_npos;) value.replace(i, 1, "\u2400");
+    return value.c_str();
 }
 
 // A file's bytes in memory as DCMTK's input, from a place on.
@@ -174,11 +224,13 @@ DICOMFile *dicom_open(const uint8_t *bytes, size_t count, DICOMEncoding encoding
     BytesStream stream(file.get(), (offile_off_t)encoding.start);
     const E_TransferSyntax syntax = DcmXfer(encoding.transfer_syntax).getXfer();
     const DcmTagKey end = encoding.ends_at_pixels ? DCM_PixelData : DCM_UndefinedTagKey;
+    complaints.clear();
     file->dataset.transferInit();
     const OFCondition read = file->dataset.readUntilTag(stream, syntax, EGL_noChange, 4096, end);
     DcmElement *pixels = pixel_element(file.get());
     const bool has_pixels = pixels && pixels->transferState() == ERW_ready && read != EC_PixelDataExplLengthIllegal;
     file->dataset.transferEnd();
+    file->doubled = doubled_tags();
     if (read.good()) return file.release();
     oddity->stray_bytes = has_pixels && lies_in_file(file.get(), pixels);
     if (oddity->stray_bytes) return file.release();
@@ -196,21 +248,53 @@ void dicom_close(DICOMFile *file) { delete file; }
 
 const char *dicom_value(DICOMFile *file, uint16_t group, uint16_t element) {
     const DcmTagKey key(group, element);
-    if (file->dataset.findAndGetOFStringArray(key, file->value).good()) return file->value.c_str();
+    if (file->dataset.findAndGetOFStringArray(key, file->value).good()) return whole_text(file->value);
     for (const DcmTagKey &groups : {DCM_PerFrameFunctionalGroupsSequence, DCM_SharedFunctionalGroupsSequence}) {
         DcmItem *frame = NULL;
         DcmElement *found = NULL;
         if (file->dataset.findAndGetSequenceItem(groups, frame, 0).bad() || !frame) continue;
         if (frame->findAndGetElement(key, found, OFTrue).bad() || !found) continue;
-        if (found->getOFStringArray(file->value).good()) return file->value.c_str();
+        if (found->getOFStringArray(file->value).good()) return whole_text(file->value);
     }
     return NULL;
 }
 
+bool dicom_is_doubled(DICOMFile *file, uint16_t group, uint16_t element) {
+    return std::find(file->doubled.begin(), file->doubled.end(), DcmTagKey(group, element)) != file->doubled.end();
+}
+
 bool dicom_is_compressed(DICOMFile *file) { return syntax_of(file).isEncapsulated(); }
 
+// How many bytes the segments of an RLE frame decode to (PS3.5, annex G): 16 numbers of 4 bytes, of which the first says how many segments
+// there are and the others where they begin.
+static void measure_runs(const uint8_t *bytes, size_t count, DICOMStream *stream) {
+    if (count < 64) return;
+    const auto number = [bytes](size_t i) {
+        return (size_t)bytes[4 * i] | bytes[4 * i + 1] << 8 | bytes[4 * i + 2] << 16 | (size_t)bytes[4 * i + 3] << 24;
+    };
+    const size_t segments = number(0);
+    for (size_t i = 1; i <= segments && i < 16; ++i) {
+        const size_t end = i < segments && i < 15 && number(i + 1) < count ? number(i + 1) : count;
+        int64_t decoded = 0;
+        for (size_t at = number(i); at < end;) {
+            const int8_t code = (int8_t)bytes[at];
+            if (code >= 0) {
+                // What is cut off is not there.
+                const size_t there = end - at - 1;
+                decoded += there < (size_t)code + 1 ? (int64_t)there : code + 1;
+                at += (size_t)code + 2;
+            } else {
+                if (code != -128 && at + 1 < end) decoded += 1 - code;
+                at += code == -128 ? 1 : 2;
+            }
+        }
+        if (i == 1 || decoded < stream->fewest_run_bytes) stream->fewest_run_bytes = decoded;
+        if (decoded > stream->most_run_bytes) stream->most_run_bytes = decoded;
+    }
+}
+
 DICOMStream dicom_stream(DICOMFile *file) {
-    DICOMStream stream = {-1, -1, -1};
+    DICOMStream stream = {-1, -1, -1, -1, -1};
     // An element of another VR than a pixel data's, in a damaged file, is none.
     DcmPixelData *pixels = dynamic_cast<DcmPixelData *>(pixel_element(file));
     DcmPixelSequence *fragments = NULL;
@@ -220,6 +304,10 @@ DICOMStream dicom_stream(DICOMFile *file) {
     // The offset table comes first.
     if (fragments->getItem(fragment, 1).bad() || fragment->getUint8Array(bytes).bad() || !bytes) return stream;
     const size_t count = fragment->getLengthField();
+    if (syntax_of(file).getXfer() == EXS_RLELossless) {
+        measure_runs(bytes, count, &stream);
+        return stream;
+    }
     // Segments are a marker and a length that counts itself.
     for (size_t at = 2; at + 4 <= count && bytes[at] == 0xFF;) {
         const uint8_t marker = bytes[at + 1];
@@ -251,9 +339,10 @@ size_t dicom_pixel_bytes(DICOMFile *file) {
 size_t dicom_words(DICOMFile *file, const void **words, char *reason, size_t reason_capacity) try {
     const bool is_compressed = dicom_is_compressed(file);
     if (is_compressed) {
+        complaints.clear();
         const OFCondition decoded = file->dataset.chooseRepresentation(EXS_LittleEndianExplicit, NULL);
-        if (decoded.bad()) {
-            explain(decoded.text(), reason, reason_capacity);
+        if (decoded.bad() || !complaints.empty()) {
+            explain(decoded.bad() ? decoded.text() : complaints[0].c_str(), reason, reason_capacity);
             return 0;
         }
     }
@@ -264,17 +353,18 @@ size_t dicom_words(DICOMFile *file, const void **words, char *reason, size_t rea
     }
     const size_t count = element->getLengthField() / 2;
     if (!is_compressed && (*words = words_in_place(file, element))) return count;
+    // Sixteen-bit pixels of a VR of bytes are in the data set's order, as pydicom takes them; DCMTK takes them for little-endian.
+    const bool are_swapped = !is_compressed && !syntax_of(file).isLittleEndian() && element->getTag().getEVR() != EVR_OW;
     Uint16 *wide = NULL;
     const OFCondition read = element->getUint16Array(wide);
     if (read.good() && wide) {
         *words = wide;
-        if (!file->swaps_pixels) return count;
+        if (file->swaps_pixels == are_swapped) return count;
         file->joined.resize(count);
         for (size_t i = 0; i < count; ++i) file->joined[i] = (uint16_t)(wide[i] << 8 | wide[i] >> 8);
         *words = file->joined.data();
         return count;
     }
-    // Sixteen-bit pixels stored with VR OB: bytes, little-endian by the standard (PS3.5, A.2 and annex D).
     Uint8 *narrow = NULL;
     const OFCondition raw = element->getUint8Array(narrow);
     if (raw.bad() || !narrow) {
@@ -282,7 +372,8 @@ size_t dicom_words(DICOMFile *file, const void **words, char *reason, size_t rea
         return 0;
     }
     file->joined.resize(count);
-    for (size_t i = 0; i < count; ++i) file->joined[i] = (uint16_t)(narrow[2 * i] | narrow[2 * i + 1] << 8);
+    const size_t low = syntax_of(file).isLittleEndian() ? 0 : 1;
+    for (size_t i = 0; i < count; ++i) file->joined[i] = (uint16_t)(narrow[2 * i + low] | narrow[2 * i + 1 - low] << 8);
     *words = file->joined.data();
     return count;
 } catch (const std::exception &error) {

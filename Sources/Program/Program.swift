@@ -34,27 +34,50 @@ struct Program: ParsableCommand {
 
     static func main() {
         Console.begin()
+        requireText()
+        let arguments = negativeNumbersJoined(Array(CommandLine.arguments.dropFirst()))
         do {
-            var command = try parseAsRoot(negativeNumbersJoined(Array(CommandLine.arguments.dropFirst())))
+            var command = try parseAsRoot(arguments)
             try run(&command)
         } catch {
             // The command line itself, --help and --version: ArgumentParser knows what to say and how to end.
             let code = exitCode(for: error)
             let message = fullMessage(for: error)
-            guard code != .success, !message.isEmpty else { exit(withError: error) }
+            if code == .success, unknownCommand() == nil {
+                if !message.isEmpty { Console.result(message) }
+                Foundation.exit(0)
+            }
+            guard !message.isEmpty else { exit(withError: error) }
             let prefix = "Error: "
             let said = message.hasPrefix(prefix) ? String(message.dropFirst(prefix.count)) : message
-            Console.log("repro: error: \(unknownCommand() ?? said)")
-            Foundation.exit(code.rawValue)
+            Console.log("repro: error: \(unknownCommand() ?? unknownOption(in: arguments) ?? said)")
+            Foundation.exit(code == .success ? ExitStatus.badUsage.rawValue : code.rawValue)
         }
     }
 
-    /// The arguments with an option and the negative number after it as one: a number is no option, and it is for the command to
-    /// say that it is out of range.
+    /// Ends the program with 64 if an argument is no text: Swift would make another name of it, and so another file.
+    private static func requireText() {
+        for number in 1..<max(1, Int(CommandLine.argc)) {
+            guard let argument = CommandLine.unsafeArgv[number], String(validatingCString: argument) == nil else {
+                continue
+            }
+            let shown = String(path: UnsafeRawBufferPointer(start: argument, count: strlen(argument)))
+            Console.log(
+                "repro: error: argument \(number), '\(shown)', is not UTF-8. Rename the file, or give the folder that it is in."
+            )
+            Foundation.exit(ExitStatus.badUsage.rawValue)
+        }
+    }
+
+    /// The arguments with an option and the negative number after it, or several with commas, as one: a number is no option, and it
+    /// is for the command to say that it is out of range.
     private static func negativeNumbersJoined(_ arguments: [String]) -> [String] {
         var joined: [String] = []
         for argument in arguments {
-            if argument.hasPrefix("-"), Double(argument) != nil, let option = joined.last, option.hasPrefix("--"),
+            let isNumber = argument.split(separator: ",", omittingEmptySubsequences: false).allSatisfy {
+                Double($0) != nil
+            }
+            if argument.hasPrefix("-"), isNumber, let option = joined.last, option.hasPrefix("--"),
                 option.count > 2, !option.contains("=")
             {
                 joined[joined.count - 1] = "\(option)=\(argument)"
@@ -68,11 +91,29 @@ struct Program: ParsableCommand {
     /// What is wrong with the command's name; nil if there is such a command.
     private static func unknownCommand() -> String? {
         let names = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
-        guard let name = CommandLine.arguments.dropFirst().first, !name.hasPrefix("-"), !names.contains(name) else {
-            return nil
-        }
+        let arguments = CommandLine.arguments.dropFirst()
+        guard let name = arguments.first == "help" ? arguments.dropFirst().first : arguments.first,
+            !name.hasPrefix("-"), !names.contains(name)
+        else { return nil }
         let meant = nearestWord(to: name, in: names).map { " Did you mean '\($0)'?" } ?? ""
         return "there is no command '\(name)'.\(meant) See 'repro --help' for the commands.\nUsage: repro <subcommand>"
+    }
+
+    /// An option that the command does not have: a missing one may be a misspelt one. nil if all are known.
+    private static func unknownOption(in arguments: [String]) -> String? {
+        var command: any ParsableCommand.Type = Program.self
+        for argument in arguments {
+            let subcommand = command.configuration.subcommands.first { $0._commandName == argument }
+            guard let subcommand else { break }
+            command = subcommand
+        }
+        command = command.configuration.defaultSubcommand ?? command
+        let help = helpMessage(for: command, includeHidden: true)
+        let names = help.matches(of: /--[a-z][a-z0-9-]*/).map { String($0.output) }
+        let given = arguments.prefix { $0 != "--" }.filter { $0.hasPrefix("--") }.map { $0.prefix { $0 != "=" } }
+        guard let unknown = given.first(where: { !names.contains(String($0)) }) else { return nil }
+        let meant = nearestWord(to: String(unknown), in: names).map { " Did you mean '\($0)'?" } ?? ""
+        return "there is no option '\(unknown)'.\(meant)\nUsage: \(usageString(for: command))"
     }
 
     /// Runs a command; an error of ours or of a library ends the program with the exit code that fits.

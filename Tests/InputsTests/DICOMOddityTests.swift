@@ -320,6 +320,67 @@ struct DICOMOddityTests {
         #expect(refusal(bytes)?.kind == .badSize)
     }
 
+    @Test("RLE of another size than the header's is refused; less than a row too much is left out, as pydicom does")
+    func runs() throws {
+        let path = "\(InputFixtures.golden)/dicom/unsigned12-rle.dcm"
+        let whole = Array(try Data(contentsOf: URL(fileURLWithPath: path)))
+        let header = try readImage(in: whole, name: "whole").header
+        // Columns (0028,0011) is an explicit US of two bytes.
+        let place = try #require(Data(whole).range(of: Data([0x28, 0, 0x11, 0, 0x55, 0x53, 2, 0]))).upperBound
+        for columns in [header.columns - 1, header.columns + 1, 1, 3 * header.columns] {
+            var bytes = whole
+            bytes.replaceSubrange(place..<(place + 2), with: Self.number(columns, 2))
+            #expect(refusal(bytes)?.kind == .badSize, "\(columns)")
+        }
+    }
+
+    @Test("a JPEG stream that the decoder has to make up pixels for is refused")
+    func corruptJPEG() throws {
+        let path = "\(InputFixtures.golden)/dicom/signed12-jpeg-sv1.dcm"
+        var bytes = Array(try Data(contentsOf: URL(fileURLWithPath: path)))
+        let end = try #require(Data(bytes).range(of: Data([0xFF, 0xD9]), options: .backwards)).lowerBound
+        // The end of the image comes 40 bytes too early.
+        bytes.replaceSubrange((end - 40)..<(end - 38), with: [0xFF, 0xD9])
+        let error = refusal(bytes)
+        #expect(error?.kind == .malformed && error?.detail.contains("Corrupt JPEG data") == true)
+    }
+
+    @Test("an attribute that is there twice is refused, if it is one that is read")
+    func doubled() throws {
+        for (attribute, isRead) in [
+            (Attribute(0x0028, 0x1053, "DS", "5"), true), (.init(0x0028, 0x0010, 3), true),
+            (.init(0x0008, 0x0016, "UI", "1.2"), true), (.init(0x0028, 0x0106, 7), false),
+        ] {
+            var attributes = Self.attributes()
+            attributes.insert(attribute, at: attributes.count - 1)
+            if !isRead { attributes.insert(attribute, at: attributes.count - 1) }
+            guard isRead else {
+                try expect(Self.file(attributes), [])
+                continue
+            }
+            let error = refusal(Self.file(attributes))
+            #expect(error?.kind == .malformed && error?.detail.contains("is there twice") == true)
+        }
+    }
+
+    @Test("a number with a zero byte inside is none; zeros at its end are padding")
+    func zeroBytes() throws {
+        for (value, isNumber) in [("-1\u{0}24", false), ("-1024\u{0}", true), ("\u{0}-1024", false)] {
+            let bytes = Self.file(Self.replaced(.init(0x0028, 0x1052, "DS", value)))
+            if isNumber { try expect(bytes, []) } else { #expect(refusal(bytes)?.kind == .missingAttribute) }
+        }
+    }
+
+    @Test("pixels of a VR of bytes are in the data set's byte order")
+    func bytesInOrder() throws {
+        let pixels = Self.attributes().last?.value ?? []
+        let swapped = stride(from: 0, to: pixels.count, by: 2).flatMap { [pixels[$0 + 1], pixels[$0]] }
+        try expect(Self.file(Self.replaced(.init(0x7FE0, 0x0010, "OB", pixels))), [])
+        try expect(
+            Self.file(
+                Self.replaced(.init(0x7FE0, 0x0010, "OB", swapped)), .bigEndian, syntax: "1.2.840.10008.1.2.2"), [])
+    }
+
     @Test("a pipe in a file's place is an error, and nobody waits for it")
     func pipe() throws {
         try InputFixtures.withFolder { folder in

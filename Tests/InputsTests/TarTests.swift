@@ -50,6 +50,43 @@ struct TarTests {
         }
     }
 
+    @Test(
+        "a compressed tar with any bit flipped gives the right files or an error and no manifest; repaired, it gives the right ones",
+        arguments: [CompressedOutput.gz, .bz2, .xz])
+    func flippedBits(kind: CompressedOutput) throws {
+        try InputFixtures.withFolder { folder in
+            for index in 0..<5 { try InputFixtures.write("slice \(index * 7919)", to: "\(folder)/in/ID_\(index).dcm") }
+            let expected = try Fingerprint.manifest(of: [folder + "/in"], threads: 1)
+            let tar = try Data(contentsOf: URL(fileURLWithPath: Self.pack(folder, into: "a.tar", "-c")))
+            let whole = try tar.withUnsafeBytes { try kind.packed($0) }
+            var random = SplitMix64(state: 2019)
+            for round in 0..<60 {
+                var bytes = whole
+                let place = Int(random.next() % UInt64(bytes.count))
+                bytes[place] ^= 1 << UInt8(random.next() % 8)
+                let archive = folder + "/a.tgz"
+                try InputFixtures.write(bytes, to: archive)
+                let out = "\(folder)/out\(round)"
+                let unpacker = Unpacker(archive: archive, destination: out, threads: 1)
+                let failure = InputFixtures.failure {
+                    let manifest = try unpacker.run().manifest
+                    #expect(manifest == expected)
+                }
+                guard let failure else { continue }
+                #expect(failure.status == .badInput)
+                #expect(!FileManager.default.fileExists(atPath: out + "/manifest.sha256"))
+                // Of the same size and time, as a repair in place leaves it.
+                guard round % 7 == 0, bytes.count == whole.count else { continue }
+                var status = stat()
+                stat(archive, &status)
+                try InputFixtures.write(whole, to: archive)
+                var times = [status.st_atim, status.st_mtim]
+                utimensat(AT_FDCWD, archive, &times, 0)
+                #expect(try unpacker.run().manifest == expected)
+            }
+        }
+    }
+
     @Test("a tar cut off anywhere, between two members too, is an error; what was whole before is there")
     func cutOff() throws {
         try InputFixtures.withFolder { folder in

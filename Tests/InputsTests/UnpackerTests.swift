@@ -21,6 +21,27 @@ struct UnpackerTests {
         return Dictionary(uniqueKeysWithValues: members)
     }
 
+    @Test(
+        "a file that was edited after it was unpacked is the archive's again, also if its hash was looked at meanwhile")
+    func edited() throws {
+        try InputFixtures.withFolder { folder in
+            let archive = try ArchiveWriter(path: folder + "/a.zip")
+            for index in 0..<3 { try archive.add("ID_\(index).dcm", bytes: Array("slice \(index)".utf8)) }
+            try archive.close()
+            let unpacker = Unpacker(archive: folder + "/a.zip", destination: folder + "/out", threads: 1)
+            let manifest = try unpacker.run().manifest
+            try InputFixtures.write("SLICE 1", to: folder + "/out/ID_1.dcm")
+            let journal = "\(folder)/out/\(Unpacker.journalName)"
+            for _ in 0..<2 {
+                let seen = try Fingerprint.manifest(
+                    of: [folder + "/out"], threads: 1, journal: HashJournal(path: journal, source: nil))
+                #expect(seen.rootHash != manifest.rootHash)
+            }
+            #expect(try unpacker.run().manifest == manifest)
+            #expect(try Fingerprint.manifest(of: [folder + "/out"], threads: 1) == manifest)
+        }
+    }
+
     @Test("members come out byte for byte, with a manifest that sha256sum could check")
     func unpack() throws {
         try InputFixtures.withFolder { folder in

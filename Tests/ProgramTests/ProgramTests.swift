@@ -26,6 +26,20 @@ struct ProgramTests {
         #expect(run.errors.contains("Usage: repro"))
     }
 
+    @Test(
+        "a misspelt option is named with the nearest one, also where another is missing",
+        arguments: [
+            (["score", "a", "--truht", "t"], "there is no option '--truht'. Did you mean '--truth'?"),
+            (["catalog", "--inptu", "a", "--work", "b"], "there is no option '--inptu'. Did you mean '--input'?"),
+            (["catalog", "export", "--wrok", "a"], "there is no option '--wrok'. Did you mean '--work'?"),
+            (["help", "scroe"], "there is no command 'scroe'. Did you mean 'score'?"),
+        ])
+    func misspelt(arguments: [String], message: String) throws {
+        let run = try ProgramRun(arguments)
+        #expect(run.status == 64 && run.output.isEmpty)
+        #expect(run.errors.hasPrefix("repro: error: \(message)"), "\(run.errors)")
+    }
+
     @Test("a configuration of OpenSSL in which SHA-256 is not to be had changes no hash")
     func openSSLConfiguration() throws {
         let folder = try TableFolder([

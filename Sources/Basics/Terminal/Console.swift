@@ -25,12 +25,19 @@ package enum Console {
     /// Makes the three standard streams safe to use; to be called first.
     ///
     /// A closed one gets a stand-in that refuses to be read or written, so that no file that is opened later takes its number and
-    /// then the output. A reader of the output that goes away ends the program without a word, as it does other tools.
+    /// then the output. A reader of the output that goes away ends the program without a word, as it does other tools. A file that
+    /// becomes larger than the shell's limit is an error of writing, like a full disk. As many files may be open as the system allows.
     package static func begin() {
         for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 {
             _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
         }
         signal(SIGPIPE, SIG_DFL)
+        signal(SIGXFSZ, SIG_IGN)
+        var files = rlimit()
+        if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files) == 0 {
+            files.rlim_cur = min(files.rlim_max, 1 << 16)
+            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files)
+        }
     }
 
     /// Whether stderr is a terminal, where a bar can be redrawn in place.

@@ -37,7 +37,20 @@ package struct Machine: Sendable, Codable, Equatable {
         }
         // Version 2 of control groups, and version 1.
         let limits = [number("memory.max"), number("memory/memory.limit_in_bytes")].compactMap { $0 }
-        return (limits + [system.map { $0 * 1024 } ?? Int(ProcessInfo.processInfo.physicalMemory)]).min() ?? 0
+        return
+            (limits + [addressSpaceLeft].compactMap { $0 } + [
+                system.map { $0 * 1024 } ?? Int(ProcessInfo.processInfo.physicalMemory)
+            ]).min() ?? 0
+    }
+
+    /// Bytes that the shell's limit of virtual memory leaves; nil without a limit.
+    private static var addressSpaceLeft: Int? {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0, limit.rlim_cur < rlim_t(Int.max) else {
+            return nil
+        }
+        let pages = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ").first
+        return max(0, Int(limit.rlim_cur) - (pages.flatMap { Int($0) } ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))))
     }
 
     /// Bytes free for this user on the file system that holds `path`.

@@ -59,15 +59,22 @@ void dicom_close(DICOMFile *file);
 // the first frame's, from its functional groups, if the data set itself has none. Valid until the next call for the same file.
 const char *dicom_value(DICOMFile *file, uint16_t group, uint16_t element);
 
+// Whether an attribute is there twice, in the data set or in an item; its value is then the first.
+bool dicom_is_doubled(DICOMFile *file, uint16_t group, uint16_t element);
+
 // Whether the pixels are encapsulated, that is, compressed (JPEG, RLE and their like).
 bool dicom_is_compressed(DICOMFile *file);
 
-// What lossless JPEG and JPEG-LS say of themselves; -1 where they do not, or the pixels are no such stream.
+// What compressed pixels say of themselves; -1 where they do not.
 typedef struct {
+    // Of lossless JPEG and JPEG-LS.
     int rows;
     int columns;
     // The largest error of a JPEG-LS image, the parameter NEAR of its first scan; 0 for a lossless one. Another thing in JPEG.
     int near;
+    // To how many bytes the segments of RLE decode, of which each has one byte of every pixel.
+    int64_t fewest_run_bytes;
+    int64_t most_run_bytes;
 } DICOMStream;
 DICOMStream dicom_stream(DICOMFile *file);
 

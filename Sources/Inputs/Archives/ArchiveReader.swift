@@ -18,6 +18,8 @@ package final class ArchiveReader {
 
     package let path: String
     private let archive: OpaquePointer
+    /// What unpacks the file, if it is a gzip.
+    private let gzip: GzipStream?
     private var current: Member?
     package private(set) var membersSeen = 0
     /// The members' names so far, in whatever order.
@@ -27,11 +29,11 @@ package final class ArchiveReader {
     /// Bytes of the archive's file.
     package let size: Int
     /// How many of these the reader has come to; it may jump to and fro.
-    package var position: Int { Int(archive_filter_bytes(archive, -1)) }
+    package var position: Int { gzip?.position ?? Int(archive_filter_bytes(archive, -1)) }
 
     /// Whether what comes out may be more than what the file has.
     package var isCompressed: Bool {
-        archive_filter_code(archive, 0) != 0 || archive_format(archive) & Self.formatMask != Self.tarFormat
+        isWholeStream || archive_format(archive) & Self.formatMask != Self.tarFormat
     }
 
     /// - Throws: ``Failure``: `inputMissing` if there is no such file, `badInput` if it is no archive.
@@ -40,6 +42,7 @@ package final class ArchiveReader {
         guard access(path, R_OK) == 0 else {
             throw Failure(.inputMissing, "\(path): \(String(cString: strerror(errno))). Check the path of the archive.")
         }
+        gzip = try GzipStream(FileRegion(path: path))
         guard let archive = archive_read_new() else { throw Failure(.bug, "libarchive gave no reader") }
         self.archive = archive
         var status = stat()
@@ -51,16 +54,15 @@ package final class ArchiveReader {
             _ = support(archive)
         }
         for support in [
-            archive_read_support_filter_gzip, archive_read_support_filter_bzip2, archive_read_support_filter_xz,
-            archive_read_support_filter_zstd,
+            archive_read_support_filter_bzip2, archive_read_support_filter_xz, archive_read_support_filter_zstd,
         ] {
             _ = support(archive)
         }
         // Tars that were joined end to end: without it all but the first one would be left out without a word.
         _ = archive_read_set_option(archive, "tar", "read_concatenated_archives", "1")
-        guard archive_read_open_filename(archive, path, Self.blockSize) == ARCHIVE_OK else {
+        let opened = gzip?.open(for: archive) ?? archive_read_open_filename(archive, path, Self.blockSize)
+        guard opened == ARCHIVE_OK else {
             // The reader is whole by now, so that deinit frees the archive.
-            let reason = Self.reason(archive)
             throw Failure(.badInput, "\(path): not an archive that can be read (\(reason)). \(Self.expectation)")
         }
     }
@@ -83,10 +85,13 @@ package final class ArchiveReader {
             return nil
         }
         guard status == ARCHIVE_OK || status == ARCHIVE_WARN, let entry else {
-            if isAfterEndOfTar { return nil }
+            if isAfterEndOfTar {
+                try checkEndOfGzip()
+                return nil
+            }
             if membersSeen == 0 {
                 throw Failure(
-                    .badInput, "\(path): not an archive that can be read (\(Self.reason(archive))). \(Self.expectation)"
+                    .badInput, "\(path): not an archive that can be read (\(reason)). \(Self.expectation)"
                 )
             }
             throw damaged("after \(current?.path ?? "its start")")
@@ -111,7 +116,7 @@ package final class ArchiveReader {
 
     /// Whether the reader has come to the zeros that end a tar, after which there is less than another header.
     private var isAfterEndOfTar: Bool {
-        tarMemberEnd > 0 && hasReadEndOfTar && Self.reason(archive) == "Truncated tar archive"
+        tarMemberEnd > 0 && hasReadEndOfTar && reason == "Truncated tar archive"
     }
 
     /// Whether at least a block has been read after the last member's.
@@ -160,6 +165,7 @@ package final class ArchiveReader {
     /// An archive cut off between two members reads as a shorter one; what comes last is then missing: a zip's directory, or the block
     /// of zeros that ends a tar.
     private func checkEnd() throws {
+        try checkEndOfGzip()
         if let current, tarMemberEnd > 0, !hasReadEndOfTar { throw damaged("after \(current.path)") }
         guard archive_format(archive) & Self.formatMask == Self.zipFormat else { return }
         let file = try FileRegion(path: path)
@@ -170,6 +176,13 @@ package final class ArchiveReader {
         else {
             throw damaged("after \(current?.path ?? "its start")")
         }
+    }
+
+    /// A tar ends before the gzip around it does, whose checksum comes last.
+    private func checkEndOfGzip() throws {
+        guard let gzip else { return }
+        while !gzip.next().isEmpty {}
+        if gzip.defect != nil { throw damaged("after \(current?.path ?? "its start")") }
     }
 
     /// The same whichever way folders are separated, for libarchive has a rule of its own.
@@ -186,20 +199,20 @@ package final class ArchiveReader {
     package func endsInside() -> Failure { damaged("in \(current?.path ?? "a member")") }
 
     /// Whether members were compressed together, so that damage shows late.
-    private var isWholeStream: Bool { archive_filter_code(archive, 0) != 0 }
+    package var isWholeStream: Bool { gzip != nil || archive_filter_code(archive, 0) != 0 }
 
     private func damaged(_ place: String) -> Failure {
         Failure(
             .badInput,
-            "\(path): the archive is damaged or truncated \(place) (\(Self.reason(archive))). "
+            "\(path): the archive is damaged or truncated \(place) (\(reason)). "
                 + (isWholeStream
                     ? "A compressed archive has no checksum of its members: what was unpacked before that may be wrong too. "
                     : "Members before that are whole. ")
                 + "Compare its size with the one that Kaggle names and download it again.")
     }
 
-    private static func reason(_ archive: OpaquePointer) -> String {
-        archive_error_string(archive).map { String(cString: $0) } ?? "unexpected end"
+    private var reason: String {
+        gzip?.defect ?? archive_error_string(archive).map { String(cString: $0) } ?? "unexpected end"
     }
 
     private static func kind(of entry: OpaquePointer) -> Member.Kind {

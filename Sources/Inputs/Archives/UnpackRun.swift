@@ -223,8 +223,9 @@ package final class UnpackRun {
                 progress(reader.position >> 20, reader.size >> 20)
             }
         } catch {
-            // What came before the damage is whole.
+            // What came before the damage is whole, unless members were compressed together: then nothing vouches for it.
             try take(writer.finish())
+            if reader.isWholeStream { unlink(destination.path(Unpacker.journalName)) }
             throw error
         }
         try take(writer.finish())

@@ -104,6 +104,8 @@ private final class DICOMReader {
     private let transferSyntax: String
     /// What was found odd so far.
     private(set) var quirks: [SliceQuirk]
+    /// The first attribute that was asked for and is there twice.
+    private var doubled: String?
     /// Pixels that had to be moved within their words.
     private var shifted: [UInt16] = []
 
@@ -228,6 +230,14 @@ private final class DICOMReader {
         header.bitsStored = try integer("BitsStored", 0x0028, 0x0101)
         header.highBit = try integer("HighBit", 0x0028, 0x0102)
         header.pixelRepresentation = try integer("PixelRepresentation", 0x0028, 0x0103)
+        // The last that is read.
+        noteIfDoubled(0x7FE0, 0x0010)
+        if let doubled {
+            throw problem(
+                .malformed,
+                "\(doubled) is there twice, and which is meant is not known. Copy the file again, or get it from its source again."
+            )
+        }
         guard header.rows > 0, header.columns > 0 else {
             throw problem(.badSize, "\(header.rows) rows and \(header.columns) columns, expected at least one of each.")
         }
@@ -262,6 +272,17 @@ private final class DICOMReader {
                 throw problem(
                     .badSize,
                     "the compressed pixels say that they are \(stream.rows) x \(stream.columns), Rows and Columns say \(header.rows) x \(header.columns). Get the file from its source again."
+                )
+            }
+            // Less than a row too much is padding, which pydicom leaves out too.
+            let count = Int64(header.rows * header.columns)
+            guard
+                stream.most_run_bytes < 0
+                    || (stream.fewest_run_bytes >= count && stream.most_run_bytes < count + Int64(header.columns))
+            else {
+                throw problem(
+                    .badSize,
+                    "the compressed pixels are \(stream.fewest_run_bytes) to \(stream.most_run_bytes), expected \(header.rows) x \(header.columns): Rows or Columns is wrong, or the file is damaged. Copy or unpack it again."
                 )
             }
             return
@@ -346,7 +367,12 @@ private final class DICOMReader {
     }
 
     private func text(_ group: UInt16, _ element: UInt16) -> String? {
-        dicom_value(file, group, element).map { SliceHeader.trimmed(Substring(String(cString: $0))) }
+        noteIfDoubled(group, element)
+        return dicom_value(file, group, element).map { SliceHeader.trimmed(Substring(String(cString: $0))) }
+    }
+
+    private func noteIfDoubled(_ group: UInt16, _ element: UInt16) {
+        if dicom_is_doubled(file, group, element) { doubled = doubled ?? tag(group, element) }
     }
 
     private func required(_ name: String, _ group: UInt16, _ element: UInt16) throws(SliceError) -> String {
@@ -366,15 +392,19 @@ private final class DICOMReader {
     }
 
     private func missing(_ name: String, _ group: UInt16, _ element: UInt16, _ expected: String) -> SliceError {
-        let tag = "(" + hexadecimal(group) + "," + hexadecimal(element) + ")"
         let found = text(group, element).map { "is '\($0)'" } ?? "is absent"
         return problem(
-            .missingAttribute, "\(name) \(tag) \(found), expected \(expected). Unpack the file again or remove it.")
+            .missingAttribute,
+            "\(name) \(tag(group, element)) \(found), expected \(expected). Unpack the file again or remove it.")
     }
 
-    private func hexadecimal(_ number: UInt16) -> String {
-        let digits = String(number, radix: 16, uppercase: true)
-        return String(repeating: "0", count: 4 - digits.count) + digits
+    /// An attribute's tag as the standard writes it: (0028,0010).
+    private func tag(_ group: UInt16, _ element: UInt16) -> String {
+        let digits = [group, element].map { number in
+            let digits = String(number, radix: 16, uppercase: true)
+            return String(repeating: "0", count: 4 - digits.count) + digits
+        }
+        return "(\(digits[0]),\(digits[1]))"
     }
 
     private func problem(_ kind: SliceError.Kind, _ detail: String) -> SliceError {

@@ -18,6 +18,8 @@ package final class HashJournal {
     }
 
     private let path: String
+    /// Whether what is recorded is what the source gives; else it is only looked at, and may have been changed.
+    private let isOfSource: Bool
     private let descriptor: Int32
     /// Files of the present source, by their path relative to the folder.
     package private(set) var entries: [String: Entry]
@@ -36,10 +38,12 @@ package final class HashJournal {
     /// Opens or begins the journal at `path` and takes what it says as far as it can be believed.
     ///
     /// - Parameter source: names what the files are made from, archive and all; records of another source become
-    ///   ``formerEntries``. nil takes the source that the journal has.
+    ///   ``formerEntries``. nil takes the source that the journal has, whose files are only looked at: records then change their
+    ///   time, but never the hash that a file was left with.
     /// - Throws: ``Failure`` with status `inputOutput` if it cannot be written.
     package init(path: String, source: String?) throws {
         self.path = path
+        isOfSource = source != nil
         descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw systemFailure("write", path) }
         var content = JournalContent()
@@ -83,7 +87,9 @@ package final class HashJournal {
 
     /// Records finished files. A name with a line break is not remembered: that file is done again if need be.
     package func record(_ files: [(name: String, entry: Entry)]) throws {
-        let remembered = files.filter { !$0.name.utf8.contains(10) }
+        let remembered = files.filter { name, entry in
+            !name.utf8.contains(10) && (isOfSource || entries[name]?.sha256 == entry.sha256)
+        }
         for (name, entry) in remembered { entries[name] = entry }
         try append(remembered.map { "\($1.sha256) \($1.size) \($1.modified) \($0)" })
         recordCount += remembered.count

@@ -223,7 +223,9 @@ package enum Audit {
         return [
             AuditFinding(
                 "outputs as recorded", broken,
-                "outputs are not what the run wrote", remedy: "Run repro reproduce again."),
+                "outputs are not what the run wrote",
+                remedy:
+                    "Run repro reproduce again; remove a changed file of inputs/ first if its time is the old one."),
             AuditFinding(
                 "stages chain", unchained.sorted(),
                 "stages were made from other results than those recorded now", remedy: "Run repro reproduce again."),
