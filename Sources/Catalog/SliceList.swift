@@ -55,7 +55,7 @@ package struct SliceList: Sendable {
                     .inputMissing,
                     "\(input.root)/stage_\(input.stage)_train.csv: not there. It belongs to the competition's archive.")
             }
-            try add(split, try LabelTable(parsing: InputBytes.read(path), name: path, values: .binary))
+            try add(split, try LabelTable(parsing: bytes(path), name: path, values: .binary))
             return try Digest.sha256(file: path)
         case .test:
             guard let path = input.sampleSubmission else {
@@ -64,9 +64,17 @@ package struct SliceList: Sendable {
                 slices += files.map { Slice(split: split, id: $0) }
                 return Digest.sha256(files.joined(separator: "\n"))
             }
-            try add(split, try LabelTable(parsing: InputBytes.read(path), name: path, values: .numbers))
+            try add(split, try LabelTable(parsing: bytes(path), name: path, values: .numbers))
             return try Digest.sha256(file: path)
         }
+    }
+
+    /// A table of the competition's folder, which is a file: a pipe in its place would be waited for.
+    private func bytes(_ path: String) throws -> Data {
+        guard FileFacts(following: path) != nil else {
+            throw Failure(.badInput, "\(path): is no file. It belongs to the competition's archive; unpack it again.")
+        }
+        return try InputBytes.read(path)
     }
 
     private mutating func add(_ split: Split, _ table: LabelTable) throws {

@@ -44,13 +44,7 @@ struct FingerprintCommand: ParsableCommand {
     }
 
     func run() throws {
-        var expected: Manifest?
-        if let check {
-            guard let data = FileManager.default.contents(atPath: check) else {
-                throw Failure(.inputMissing, "\(check): cannot be read. Give the manifest to check against.")
-            }
-            expected = try Manifest(parsing: data, name: check)
-        }
+        let expected = try check.map { try Manifest(parsing: InputBytes.read($0), name: InputBytes.name($0)) }
         var passedOver: [Fingerprint.PassedOver] = []
         let progress = ProgressMeter.standard(quiet: false)
         let report = progress.reporting("fingerprint", unit: members ? "members" : "files")

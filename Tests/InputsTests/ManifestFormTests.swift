@@ -69,6 +69,22 @@ struct ManifestFormTests {
             InputFixtures.failure { _ = try Manifest(parsing: wide, name: "m") }?.message.contains("UTF-16") == true)
     }
 
+    @Test("a manifest that lost lines or got others is refused by its first line; a line that comes twice counts once")
+    func header() throws {
+        let manifest = Manifest((0..<4).map { .init(sha256: Digest.sha256("\($0)"), path: "ID_\($0).dcm") })
+        let lines = manifest.text.split(separator: "\n")
+        #expect(try Manifest(parsing: manifest.text + manifest.text, name: "m") == manifest)
+        #expect(try Manifest(parsing: lines.dropFirst().joined(separator: "\n"), name: "m") == manifest)
+        for text in [
+            lines.dropLast().joined(separator: "\n"), lines[0...0].joined() + "\n",
+            manifest.text.replacingOccurrences(of: "ID_2", with: "ID_7"),
+            manifest.text.replacingOccurrences(of: "4 files", with: "5 files"),
+        ] {
+            let failure = InputFixtures.failure { _ = try Manifest(parsing: text, name: "m") }
+            #expect(failure?.status == .badInput && failure?.message.contains("cut off or changed") == true)
+        }
+    }
+
     @Test("of 300 damaged manifests each is read or refused, and none gives a hash or a name that is not in it")
     func mutations() throws {
         var random = SeededBytes(seed: 21)

@@ -79,6 +79,8 @@ package final class ArchiveReader {
     /// - Throws: ``Failure`` with status `badInput` if the archive is no archive, damaged, truncated or encrypted.
     package func nextMember() throws -> Member? {
         var entry: OpaquePointer?
+        // A name that libarchive cannot convert is out of memory to it where an earlier call on the thread was.
+        errno = 0
         let status = archive_read_next_header(archive, &entry)
         if status == ARCHIVE_EOF {
             try checkEnd()

@@ -58,8 +58,12 @@ private func readFile(_ path: String) throws(SliceError) -> [UInt8] {
             kind: .unreadable, path: path,
             detail: "cannot be \(problem): \(reason). Check that it exists and is readable.")
     }
-    // Without waiting: a pipe has no end, and perhaps no writer.
-    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    // Without waiting: a pipe has no end, and perhaps no writer. Where too many files are open, others will be closed soon.
+    var descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    for _ in 0..<1000 where descriptor < 0 && (errno == EMFILE || errno == ENFILE) {
+        usleep(5000)
+        descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    }
     guard descriptor >= 0 else { throw unreadable("opened") }
     defer { close(descriptor) }
     var status = stat()

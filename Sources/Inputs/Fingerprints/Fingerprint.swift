@@ -88,7 +88,14 @@ package enum Fingerprint {
             guard let kind = FileKind(path) else {
                 throw Failure(.inputMissing, "\(path): no such file or folder. Check the path.")
             }
-            guard kind.isFolder else { files.append(File(name: path, path: path, isNamed: true)); continue }
+            guard kind.isFolder else {
+                // A shell's <(...) has a writer; a pipe with a name may wait for one for ever, and a device has no end.
+                guard kind.isFile || (kind.isPipe && path.hasPrefix("/dev/")) else {
+                    throw Failure(.badInput, "\(path): is \(kind.description). Give files and folders.")
+                }
+                files.append(File(name: path, path: path, isNamed: true))
+                continue
+            }
             let prefix = paths.count == 1 ? "" : path.hasSuffix("/") ? path : path + "/"
             // Named itself, it must be one that can be listed.
             _ = try namesInFolder(path)
@@ -105,6 +112,7 @@ package enum Fingerprint {
 
         var isFolder: Bool { type == S_IFDIR }
         var isFile: Bool { type == S_IFREG }
+        var isPipe: Bool { type == S_IFIFO }
 
         /// Nil if it leads nowhere; `errno` says why.
         init?(_ path: String, followsLinks: Bool = true) {

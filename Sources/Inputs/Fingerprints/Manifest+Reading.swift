@@ -5,8 +5,9 @@ extension Manifest {
     /// Reads what ``text`` or `sha256sum` wrote: in any form that `sha256sum --check` takes, and what `sha256sum --zero` writes.
     ///
     /// That is `HASH  PATH` (or `HASH *PATH`, or `HASH PATH` as BSD's `sha256 -r` has it), or `SHA256 (PATH) = HASH`; a line that begins
-    /// with a backslash has an escaped path. Comments and empty lines are passed over; lines may end as on Windows.
-    /// - Throws: ``Failure`` with status `badInput` that names the line.
+    /// with a backslash has an escaped path. Comments and empty lines are passed over; lines may end as on Windows. A line that comes
+    /// twice counts once.
+    /// - Throws: ``Failure`` with status `badInput` that names the line, also if the first line of ``text`` does not fit the others.
     package init(parsing text: Data, name: String) throws {
         if let impostor = Impostor.found(in: text) { throw Failure(.badInput, "\(name): \(impostor)") }
         guard !text.starts(with: [0xFF, 0xFE]), !text.starts(with: [0xFE, 0xFF]) else {
@@ -15,6 +16,7 @@ extension Manifest {
         let text = text.starts(with: [0xEF, 0xBB, 0xBF]) ? text.dropFirst(3) : text
         let isZero = text.contains(0)
         var entries: [Entry] = []
+        var header: String?
         var (rest, number) = (text[...], 0)
         while !rest.isEmpty {
             number += 1
@@ -23,7 +25,10 @@ extension Manifest {
             rest = rest[min(end + 1, rest.endIndex)...]
             if !isZero, line.last == 13 { line = line.dropLast() }
             line = line.drop { $0 == 32 || $0 == 9 }
-            guard let first = line.first, first != UInt8(ascii: "#") else { continue }
+            guard let first = line.first, first != UInt8(ascii: "#") else {
+                if line.starts(with: Self.headerStart.utf8) { header = header ?? String(decoding: line, as: UTF8.self) }
+                continue
+            }
             guard let entry = Self.entry(line, isEscapable: !isZero) else {
                 throw Failure(
                     .badInput,
@@ -32,7 +37,12 @@ extension Manifest {
             }
             entries.append(entry)
         }
-        self.init(entries)
+        self.init(Array(Set(entries)))
+        guard let header, header != self.header else { return }
+        throw Failure(
+            .badInput,
+            "\(name): begins with '\(header)', but what follows is '\(self.header)': it was cut off or changed. Get it again, or remove that line if it was changed on purpose."
+        )
     }
 
     private static func entry(_ line: Data.SubSequence, isEscapable: Bool) -> Entry? {

@@ -7,7 +7,7 @@ import Foundation
 /// SHA-256 of the lines sorted by byte value, so that it depends on nothing but paths and contents:
 /// `grep -v '^#' manifest.sha256 | LC_ALL=C sort | sha256sum`.
 package struct Manifest: Sendable, Equatable {
-    package struct Entry: Sendable, Equatable, Codable {
+    package struct Entry: Sendable, Hashable, Codable {
         package var sha256: String
         /// Relative to the folder, with `/` between names.
         package var path: String
@@ -51,8 +51,12 @@ package struct Manifest: Sendable, Equatable {
 
     /// The manifest; what is written of it are its `pathBytes`.
     package var text: String {
-        "# repro manifest 1: \(entries.count) files, root \(rootHash)\n" + entries.map(Self.line).joined()
+        "\(header)\n" + entries.map(Self.line).joined()
     }
+
+    /// The first line, which says how many follow.
+    var header: String { "\(Self.headerStart)\(entries.count) files, root \(rootHash)" }
+    static let headerStart = "# repro manifest 1: "
 
     /// A path with a line break (LF or CR) or a backslash is escaped, and its line starts with a backslash, as `sha256sum` does.
     package static func line(_ entry: Entry) -> String {
