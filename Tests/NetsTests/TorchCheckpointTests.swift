@@ -151,6 +151,14 @@ struct TorchCheckpointTests {
         }
     }
 
+    @Test("a file with bytes too many is called that, whatever its container")
+    func tooLong() throws {
+        for file in ["state_dict_legacy.pth", "seed_snapshot_zip.pt"] {
+            let error = try #require(fault(fixture(file) + [0, 0, 0, 0]))
+            #expect(error.fault == .malformed && error.problem.hasPrefix("4 bytes "), "\(error)")
+        }
+    }
+
     @Test("a tar file cut short anywhere in its members is refused; only the empty blocks behind them do not matter")
     func tarTruncation() throws {
         let bytes = try fixture("old_style_tar.pth")
@@ -213,6 +221,29 @@ struct TorchCheckpointTests {
         #expect(repeated?.fault == .refused && repeated?.place == "tensor w")
         let outside = try fault(file(tensor(shape: [0x4B, 2, 0x85], strides: [0x4B, 1, 0x85])))
         #expect(outside?.fault == .malformed && outside?.place == "tensor w")
+    }
+
+    @Test("a tensor with PyTorch's negative bit has the other sign, one with any other bit is named and not read")
+    func bits() throws {
+        func file(_ metadata: [UInt8]) throws -> [UInt8] {
+            let tensor =
+                Array("ctorch._utils\n_rebuild_tensor_v2\n((".utf8) + pickled("storage")
+                + Array("ctorch\nFloatStorage\n".utf8) + pickled("1") + pickled("cpu")
+                + [0x4B, 1, 0x74, 0x51, 0x4B, 0, 0x4B, 1, 0x85, 0x4B, 1, 0x85, 0x89, 0x7D] + metadata + [0x74, 0x52]
+            let end: [UInt8] = [0x5D, 0x28] + pickled("1") + [0x65, 0x2E, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x3F]
+            return try legacy([0x80, 2, 0x7D] + pickled("w") + tensor + [0x73, 0x2E], after: end)
+        }
+        func bit(_ name: String, _ value: UInt8) -> [UInt8] { [0x7D] + pickled(name) + [value, 0x73] }
+        for (metadata, value) in [
+            (bit("neg", 0x88), -1), (bit("neg", 0x89), 1), (bit("conj", 0x89), 1), ([0x7D], 1), ([0x4E], 1), ([], 1),
+        ] as [([UInt8], Float)] {
+            let read = try TorchCheckpoint(parsing: file(metadata)).stateDict
+            #expect(read == [NamedTensor(name: "w", shape: [1], values: .float32([value]))], "\(metadata)")
+        }
+        for name in ["conj", "else"] {
+            let error = try #require(fault(file(bit(name, 0x88))))
+            #expect(error.fault == .unsupported && error.problem.contains("tensor with PyTorch's bit '\(name)'"))
+        }
     }
 
     @Test("sets of tensors are found under any keys, beside objects of any class, of which nothing is made")

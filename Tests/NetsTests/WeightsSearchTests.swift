@@ -90,6 +90,20 @@ struct WeightsSearchTests {
                 "nothing under --entry three; there are: ., state_dict_ema, two.student"))
     }
 
+    @Test("every set has a name of its own that chooses it, also where keys have dots or one set is inside another")
+    func namesChoose() throws {
+        let own = Self.outlines(.resnet34)
+        let sets = [
+            TensorSet(path: "", tensors: renamed(own) { "ema.model." + $0 }),
+            TensorSet(path: "ema.model", tensors: own), TensorSet(path: "ema.model", tensors: own),
+            TensorSet(path: "ema.model.deep", tensors: own), TensorSet(path: "ema", tensors: own),
+        ]
+        let names = ["ema.model#1", "ema.model#2", "ema.model#3", "ema.model.deep", "ema"]
+        #expect(problem(sets).contains("5 sets of resnet34's weights are in it: \(names.joined(separator: ", "))"))
+        for (set, name) in names.enumerated() { #expect(try find(sets, entry: name).get().set == set, "\(name)") }
+        #expect(problem(sets, entry: "ema.model").contains("ema.model#2"))
+    }
+
     @Test("two dicts of the same tensors are one set")
     func shared() throws {
         var own = Self.outlines(.resnet34)

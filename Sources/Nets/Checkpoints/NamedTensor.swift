@@ -14,6 +14,14 @@ public struct NamedTensor: Sendable, Equatable {
             case .int64(let values): values.count
             }
         }
+
+        /// The values with the other sign; integers wrap around.
+        func negated() -> Values {
+            switch self {
+            case .float32(let values): .float32(values.map { -$0 })
+            case .int64(let values): .int64(values.map { 0 &- $0 })
+            }
+        }
     }
 
     /// The name, as PyTorch's state dicts have it: `layer1.0.conv1.weight`.

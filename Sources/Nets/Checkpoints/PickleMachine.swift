@@ -284,7 +284,20 @@ extension PickleMachine {
         guard arguments.count >= 4, case .storage(let storage) = arguments[0], case .integer(let offset) = arguments[1],
             let shape = heap.integers(arguments[2]), let strides = heap.integers(arguments[3])
         else { throw Self.malformed(place, "a tensor's storage, offset, shape and strides expected") }
-        heap.tensors.append(.init(storage: storage, offset: Int(offset), shape: shape, strides: strides))
+        var isNegated = false
+        // `_rebuild_tensor_v2`'s last argument: what else PyTorch knows of the values, by name.
+        if arguments.count > 6, case .dictionary(let metadata) = arguments[6] {
+            for (key, value) in heap.dictionaries[metadata] {
+                if case .boolean(false) = value { continue }
+                guard case .text("neg") = key, case .boolean(true) = value else {
+                    let name = if case .text(let name) = key { name } else { "?" }
+                    return heap.object("tensor with PyTorch's bit '\(name)'")
+                }
+                isNegated = true
+            }
+        }
+        heap.tensors.append(
+            .init(storage: storage, offset: Int(offset), shape: shape, strides: strides, isNegated: isNegated))
         return .tensor(heap.tensors.count - 1)
     }
 

@@ -48,6 +48,8 @@ struct PickleHeap {
         let offset: Int
         let shape: [Int]
         let strides: [Int]
+        /// Whether its values are those of the storage with the other sign: PyTorch's negative bit, which `conj().imag` sets.
+        var isNegated = false
     }
 
     /// A NumPy array in row-major order; it has as many bytes as shape and type say.
@@ -163,7 +165,7 @@ enum NumpyType: String {
 /// None is run: each stands for what it would make, and a foreign one for something that is not looked at.
 enum PickleGlobal {
     case orderedDictionary
-    /// `_rebuild_tensor(storage, offset, size, stride)`, and `_v2` with more arguments that say nothing about the values.
+    /// `_rebuild_tensor(storage, offset, size, stride)`, and `_v2` with more arguments, of which the last may set the negative bit.
     case rebuildTensor
     /// `_rebuild_parameter(tensor, …)` or `Parameter(tensor, …)`: the tensor.
     case parameter

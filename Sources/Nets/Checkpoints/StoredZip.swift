@@ -51,13 +51,17 @@ struct StoredZip {
     private static func directory(of bytes: UnsafeRawBufferPointer) throws(CheckpointError) -> ZipDirectory {
         let cutShort = CheckpointError(
             .truncated, at: "the end",
-            "the file begins as a zip file but has no zip directory: it is cut short, copy it again")
+            "the file begins as a zip file but has no zip directory at its end: it is cut short, copy it again")
         let read = ZipDirectory.read(fileSize: bytes.count) { offset, count in
             [UInt8](bytes[offset..<min(bytes.count, offset + count)])
         }
         switch read {
         case .success(let directory):
-            guard directory.end == bytes.count else { throw cutShort }
+            guard directory.end == bytes.count else {
+                throw CheckpointError(
+                    .malformed, at: "the end",
+                    "\(bytes.count - directory.end) bytes too many: they follow the end of the zip file. Copy it again")
+            }
             return directory
         case .failure(.noEndRecord): throw cutShort
         case .failure(.outside(let size, let offset)):

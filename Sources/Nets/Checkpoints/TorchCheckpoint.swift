@@ -232,7 +232,11 @@ struct TorchContents {
                 outlines.append(
                     TensorOutline(
                         name: name, shape: tensor.shape, kind: storage.type.isReal ? .real : .integer,
-                        place: overflow ? nil : .init(storage: storage.key, start: start, strides: tensor.strides)))
+                        place: overflow
+                            ? nil
+                            : .init(
+                                storage: storage.key, start: start, strides: tensor.strides,
+                                isNegated: tensor.isNegated)))
             case .object(let number):
                 outlines.append(TensorOutline(name: name, shape: [], kind: .object(heap.objects[number])))
             default: break
@@ -325,7 +329,8 @@ struct TorchContents {
             throw CheckpointError(.refused, at: place, "its views have more elements than the file has bytes")
         }
         let part = UnsafeRawBufferPointer(rebasing: raw[(storage.part.lowerBound * storage.type.byteCount)...])
-        return NamedTensor(name: name, shape: tensor.shape, values: storage.type.values(of: view, in: part))
+        let values = storage.type.values(of: view, in: part)
+        return NamedTensor(name: name, shape: tensor.shape, values: tensor.isNegated ? values.negated() : values)
     }
 }
 

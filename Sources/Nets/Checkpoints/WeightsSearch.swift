@@ -18,6 +18,7 @@ struct TensorOutline {
         let storage: String
         let start: Int
         let strides: [Int]
+        var isNegated = false
     }
 }
 
@@ -88,14 +89,17 @@ struct WeightsSearch {
     ) throws(WeightsMisfit) -> Found {
         let entry = entry.map { $0.count > 1 && $0.hasSuffix(".") ? String($0.dropLast()) : $0 }
         let all = sets.indices.flatMap { candidates(in: sets[$0], number: $0) }
-        let named = all.filter { found in entry.map { isNamed($0, fullName(found, in: sets)) } ?? true }
+        let complete = all.filter { $0.tensors.count == wanted.count }
+        let labels = labels(of: complete, in: sets)
+        // What a message calls a set is that set, whatever else it leads to.
+        let called = entry.flatMap(labels.firstIndex(of:)).map { [complete[$0]] }
+        let named = called ?? all.filter { found in entry.map { isNamed($0, fullName(found, in: sets)) } ?? true }
         let fitting = named.filter { $0.tensors.count == wanted.count && problems(of: $0, in: sets).isEmpty }
         guard let first = fitting.first else {
-            let complete = all.filter { $0.tensors.count == wanted.count }.map { label($0, in: sets) }
             if let entry, named.isEmpty {
                 let meant = sets.filter { isNamed(entry, $0.path) }
                 if !meant.isEmpty { throw WeightsMisfit(problem: misfit([], in: meant)) }
-                let paths = complete.isEmpty ? sets.map { $0.path.isEmpty ? "." : $0.path } : complete
+                let paths = labels.isEmpty ? sets.map { $0.path.isEmpty ? "." : $0.path } : labels
                 throw WeightsMisfit(problem: "there is nothing under --entry \(entry); there are: \(list(paths))")
             }
             throw WeightsMisfit(problem: misfit(named, in: sets))
@@ -112,7 +116,10 @@ struct WeightsSearch {
             }
         }
         guard others.isEmpty else {
-            let names = ([first] + others).map { label($0, in: sets) }
+            let meant = [first] + others
+            let names = zip(complete, labels).filter { found, _ in
+                meant.contains { $0.set == found.set && $0.prefix == found.prefix }
+            }.map(\.1)
             throw WeightsMisfit(
                 problem:
                     "\(names.count) sets of \(backbone.rawValue)'s weights are in it: \(list(names)). Say which: --entry NAME"
@@ -174,11 +181,22 @@ struct WeightsSearch {
         return name.isEmpty ? "." : name
     }
 
-    /// What a message calls a set: the keys that lead to it, where they are enough.
-    private func label(_ found: Found, in sets: [TensorSet]) -> String {
-        let path = sets[found.set].path
-        let alone = candidates(in: sets[found.set], number: found.set).count { $0.tensors.count == wanted.count } == 1
-        return alone && !path.isEmpty ? path : fullName(found, in: sets)
+    /// What a message calls complete sets: the keys that lead to them, where they are enough; sets of one name get numbers.
+    ///
+    /// A key may have dots itself: `{'ema.model': …, 'ema': {'model': …}}` has `ema.model#1` and `ema.model#2`.
+    private func labels(of complete: [Found], in sets: [TensorSet]) -> [String] {
+        let inSet = Dictionary(grouping: complete, by: \.set).mapValues(\.count)
+        let names = complete.map { found in
+            let path = sets[found.set].path
+            return inSet[found.set] == 1 && !path.isEmpty ? path : fullName(found, in: sets)
+        }
+        let counts = Dictionary(grouping: names) { $0 }.mapValues(\.count)
+        var numbers: [String: Int] = [:]
+        return names.map { name in
+            guard counts[name] != 1 else { return name }
+            numbers[name, default: 0] += 1
+            return "\(name)#\(numbers[name] ?? 0)"
+        }
     }
 
     /// Whether an entry is a set's name or leads to it.
