@@ -166,9 +166,7 @@ struct PredictCommand: ParsableCommand {
         let interruption = Interruption.explain(
             "Nothing was written.", removing: AtomicFile.temporaryPath(of: out.path))
         defer { for source in interruption { source.cancel() } }
-        guard FileManager.default.fileExists(atPath: input) else {
-            throw Failure(.inputMissing, "\(input): there is no such file or folder.")
-        }
+        try InputFile.checkIsThere(input)
         let recipe = try work.recipe.map(RecipeLibrary.recipe)
         let file = try WeightsFile.read(weights, .init(backbone, entry: work.entry))
         let settings = try settings(recipe, file)

@@ -109,10 +109,52 @@ struct InputBytesTests {
         }
     }
 
+    @Test("an input that has more bytes than the limit, plain, streamed or unpacked, is refused and names the limit")
+    func limit() throws {
+        try InputFixtures.withFolder { folder in
+            var inputs = ["/proc/self/status"]
+            for kind in [nil, .gz, .bz2, .xz] as [CompressedOutput?] {
+                inputs.append("\(folder)/\(inputs.count)")
+                let bytes = try kind.map { try packed(table, $0) } ?? table
+                try InputFixtures.write(Array(bytes), to: inputs[inputs.count - 1])
+            }
+            for input in inputs {
+                let size = try InputBytes.read(input).count
+                #expect(try InputBytes.read(input, limit: size + 100).count >= size)
+                let failure = InputFixtures.failure { _ = try InputBytes.read(input, limit: size / 2) }
+                #expect(failure?.status == .badInput, "\(input)")
+                #expect(failure?.message.hasPrefix("\(input): holds more than \(Numbers.bytes(size / 2))") == true)
+            }
+            let bomb = folder + "/bomb"
+            try InputFixtures.write(Array(packed(Data(count: 1 << 24), .gz)), to: bomb)
+            #expect(InputFixtures.failure { _ = try InputBytes.read(bomb, limit: 1 << 23) }?.status == .badInput)
+        }
+    }
+
+    @Test("a device is no input, and a path that leads nowhere is told why, an empty name too")
+    func noInputs() throws {
+        for device in ["/dev/zero", "/dev/null"] {
+            let failure = InputFixtures.failure { _ = try InputBytes.read(device) }
+            #expect(failure?.status == .badInput && failure?.message.hasPrefix("\(device): is a device") == true)
+        }
+        try InputFixtures.withFolder { folder in
+            symlink("loop", folder + "/loop")
+            let tooLong = folder + "/" + String(repeating: "n", count: 300)
+            for (path, words) in [
+                ("", "an input's name is empty"), (folder + "/none", "there is no such file"),
+                (folder + "/loop", "levels of symbolic links"), (tooLong, "name too long"),
+                (folder, "is a folder"),
+            ] {
+                let failure = InputFixtures.failure { _ = try InputBytes.read(path) }
+                #expect(failure?.status == .inputMissing)
+                #expect(failure?.message.localizedCaseInsensitiveContains(words) == true, "\(words)")
+            }
+        }
+    }
+
     @Test("files without a size, pipes and empty files are read to their end")
     func otherFiles() throws {
         #expect(try !InputBytes.read("/proc/self/status").isEmpty)
-        #expect(try InputBytes.read("/dev/null").isEmpty)
         try InputFixtures.withFolder { folder in
             try InputFixtures.write([UInt8](), to: folder + "/empty")
             #expect(try InputBytes.read(folder + "/empty").isEmpty)

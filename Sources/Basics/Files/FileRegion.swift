@@ -29,9 +29,7 @@ package final class FileRegion: Sendable {
             )
         }
         let descriptor = path.withPath { open($0, O_RDONLY | O_CLOEXEC) }
-        guard descriptor >= 0 else {
-            throw Failure(.inputMissing, "\(path): \(String(cString: strerror(errno))). Check the path of the archive.")
-        }
+        guard descriptor >= 0 else { throw InputFile.missing(path) }
         self.init(descriptor: descriptor, name: path)
     }
 

@@ -5,20 +5,21 @@ import Foundation
 package enum CompressedInput {
     /// The bytes themselves, or what is packed in them, also more than once, as a `.csv.gz` in a `.zip` is.
     ///
-    /// - Throws: ``Failure`` with status `badInput` if the file is damaged, encrypted, or an archive of anything but one file.
-    package static func unpacked(_ bytes: Data, name: String) throws -> Data {
+    /// - Parameter limit: the most bytes that are unpacked.
+    /// - Throws: ``Failure`` with status `badInput` if the file is damaged, encrypted, an archive of anything but one file, or too large.
+    package static func unpacked(_ bytes: Data, name: String, limit: Int = InputBytes.limit) throws -> Data {
         var content = bytes
         // Who packs more than three times makes bombs.
         for _ in 0..<3 {
             guard let packing = Packing(content) else { break }
-            content = try onlyFile(in: content, packing, name: name)
+            content = try onlyFile(in: content, packing, name: name, limit: limit)
         }
         return content
     }
 
-    private static func onlyFile(in bytes: Data, _ packing: Packing, name: String) throws -> Data {
+    private static func onlyFile(in bytes: Data, _ packing: Packing, name: String, limit: Int) throws -> Data {
         var table: (name: String, bytes: Data)?
-        try packing.forEachFile(in: bytes, name: name) { member, content in
+        try packing.forEachFile(in: bytes, name: name, limit: limit) { member, content in
             if let document = document(holding: member) { throw Failure(.badInput, "\(name): \(document)") }
             if let table {
                 throw Failure(

@@ -8,14 +8,14 @@ enum Gzip {
 
     /// What is packed in all of the file's members, one after the other; zeros may follow the last.
     ///
-    /// - Throws: ``Gzip/Defect`` if a member is damaged or cut off, something else follows, or the content does not fit the memory.
-    static func unpacked(_ packed: UnsafeRawBufferPointer) throws(Defect) -> Data {
-        guard let decompressor = libdeflate_alloc_decompressor() else { throw .memory }
+    /// - Throws: ``Gzip/Defect`` if a member is damaged or cut off, something else follows, or the content has more bytes than the limit.
+    static func unpacked(_ packed: UnsafeRawBufferPointer, limit: Int) throws(Defect) -> Data {
+        guard let decompressor = libdeflate_alloc_decompressor() else { throw .tooLarge }
         defer { libdeflate_free_decompressor(decompressor) }
         var content = Data()
         var rest = packed
         repeat {
-            let (member, count) = try unpackedMember(rest, decompressor)
+            let (member, count) = try unpackedMember(rest, decompressor, limit: limit - content.count)
             // The usual file has one member, which is not copied.
             if content.isEmpty { content = member } else { content.append(member) }
             rest = UnsafeRawBufferPointer(rebasing: rest[count...])
@@ -24,29 +24,29 @@ enum Gzip {
     }
 
     /// Why a gzip file cannot be unpacked.
-    enum Defect: String, Error {
-        case damaged = "it is damaged or cut off"
-        case memory = "its content does not fit the memory"
+    enum Defect: Error {
+        case damaged
+        case tooLarge
     }
 
     private static func unpackedMember(
-        _ packed: UnsafeRawBufferPointer, _ decompressor: OpaquePointer
+        _ packed: UnsafeRawBufferPointer, _ decompressor: OpaquePointer, limit: Int
     ) throws(Defect) -> (content: Data, packedCount: Int) {
         // The last four bytes say how long the content is, modulo 2^32, if this is the last member. Memory that is not written to costs
         // nothing.
         let claimed = packed.suffix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
         // Deflate packs 1032 bytes into one at most.
-        let most = min(1032 * packed.count + 1, Machine.availableMemoryBytes)
+        let most = min(1032 * packed.count + 1, limit)
         var capacity = min(max(claimed + 1, 4 * packed.count), most)
         while true {
-            guard let buffer = malloc(capacity) else { throw .memory }
+            guard let buffer = malloc(capacity) else { throw .tooLarge }
             var (packedCount, count) = (0, 0)
             let result = libdeflate_gzip_decompress_ex(
                 decompressor, packed.baseAddress, packed.count, buffer, capacity, &packedCount, &count)
             guard result == LIBDEFLATE_SUCCESS else {
                 free(buffer)
                 guard result == LIBDEFLATE_INSUFFICIENT_SPACE else { throw .damaged }
-                guard capacity < most else { throw .memory }
+                guard capacity < most else { throw .tooLarge }
                 capacity = min(4 * capacity, most)
                 continue
             }

@@ -53,22 +53,27 @@ package enum Packing: CaseIterable, Sendable {
     ///
     /// - Parameters:
     ///   - name: the packed file's, for messages.
+    ///   - limit: the most bytes that all files together may have.
     ///   - body: is given each file's name and a function that unpacks it.
-    /// - Throws: ``Failure`` with status `badInput` if the bytes are damaged, encrypted, or more than fit the memory.
+    /// - Throws: ``Failure`` with status `badInput` if the bytes are damaged, encrypted, or more than the limit.
     package func forEachFile(
-        in bytes: Data, name: String, _ body: (_ name: String, _ content: () throws -> Data) throws -> Void
+        in bytes: Data, name: String, limit: Int = InputFile.limit,
+        _ body: (_ name: String, _ content: () throws -> Data) throws -> Void
     ) throws {
         try bytes.withUnsafeBytes { packed in
             if self == .gzip {
                 return try body("") {
                     do throws(Gzip.Defect) {
-                        return try Gzip.unpacked(packed)
+                        return try Gzip.unpacked(packed, limit: limit)
                     } catch {
-                        throw Self.damaged(name, error.rawValue)
+                        switch error {
+                        case .damaged: throw Self.damaged(name, "it is damaged or cut off")
+                        case .tooLarge: throw InputFile.tooLarge(name, limit)
+                        }
                     }
                 }
             }
-            try forEachFile(in: packed, name: name, body)
+            try forEachFile(in: packed, name: name, limit: limit, body)
         }
     }
 
@@ -78,7 +83,7 @@ package enum Packing: CaseIterable, Sendable {
 
     /// What libarchive unpacks.
     private func forEachFile(
-        in packed: UnsafeRawBufferPointer, name: String, _ body: (String, () throws -> Data) throws -> Void
+        in packed: UnsafeRawBufferPointer, name: String, limit: Int, _ body: (String, () throws -> Data) throws -> Void
     ) throws {
         guard let archive = archive_read_new() else { throw Failure(.bug, "libarchive gave no reader") }
         defer { archive_read_free(archive) }
@@ -92,7 +97,7 @@ package enum Packing: CaseIterable, Sendable {
             filter == nil || archive_read_support_format_empty(archive) == ARCHIVE_OK
         else { throw damaged("the libarchive of this system was built without \(self); unpack it first") }
         guard archive_read_open_memory(archive, packed.baseAddress, packed.count) == ARCHIVE_OK else { throw damaged() }
-        var left = Machine.availableMemoryBytes / 2
+        var left = limit
         func content() throws -> Data {
             var content = Data()
             var piece = [UInt8](repeating: 0, count: 1 << 18)
@@ -101,7 +106,7 @@ package enum Packing: CaseIterable, Sendable {
                 if count == 0 { return content }
                 guard count > 0 else { throw damaged() }
                 left -= count
-                guard left >= 0 else { throw damaged(Gzip.Defect.memory.rawValue) }
+                guard left >= 0 else { throw InputFile.tooLarge(name, limit) }
                 content.append(contentsOf: piece[..<count])
             }
         }

@@ -85,9 +85,7 @@ package enum Fingerprint {
     private static func files(in paths: [String], passOver: (PassedOver) -> Void) throws -> [File] {
         var files: [File] = []
         for path in paths {
-            guard let kind = FileKind(path) else {
-                throw Failure(.inputMissing, "\(path): no such file or folder. Check the path.")
-            }
+            guard let kind = FileKind(path) else { throw InputFile.missing(path) }
             guard kind.isFolder else {
                 // A shell's <(...) has a writer; a pipe with a name may wait for one for ever, and a device has no end.
                 guard kind.isFile || (kind.isPipe && path.hasPrefix("/dev/")) else {

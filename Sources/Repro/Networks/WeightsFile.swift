@@ -34,13 +34,7 @@ public struct WeightsFile {
     /// - Throws: ``Failure`` that names the file: `inputMissing`, or `badInput` if it is none of these, damaged, has no such weights
     ///   or several, or is an ImageNet file that is not what its name says.
     public static func read(_ path: String, _ wanted: Wanted? = nil) throws -> WeightsFile {
-        var isFolder: ObjCBool = false
-        if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-            throw Failure(.badInput, "\(path): is a folder. Name the file of weights in it.")
-        }
-        guard let bytes = FileManager.default.contents(atPath: path) else {
-            throw Failure(.inputMissing, "\(path): cannot be read. Check that it exists and is readable.")
-        }
+        let bytes = try InputFile.read(path)
         if PretrainedFile.isKnown(path) { try PretrainedFile.check(Digest.sha256(bytes), of: path) }
         do {
             return try read(bytes, path: path, wanted, entry: wanted?.entry, depth: 0)

@@ -110,7 +110,7 @@ package struct TableStages {
             let sample = try read(try sample())
             var report: [SubmissionCheck] = []
             for file in files {
-                let found = verify(try bytes(folder.path(file)), sample: sample)
+                let found = verify(try InputFile.read(folder.path(file)), sample: sample)
                 guard found.isValid else {
                     let problems = found.problems.prefix(20).map {
                         "\n  " + ($0.line.map { "line \($0): " } ?? "") + $0.message
@@ -151,7 +151,9 @@ package struct TableStages {
             for name in names {
                 try addOutOfFold(name, try read(folder.path("\(WorkFolder.blend(name))/oof.csv")), truth, to: &scores)
             }
-            if let testTruth { try addTest(TruthTable(parsing: bytes(testTruth), name: testTruth), to: &scores) }
+            if let testTruth {
+                try addTest(TruthTable(parsing: InputFile.read(testTruth), name: testTruth), to: &scores)
+            }
             try AtomicFile.write(
                 try JSON.encode(scores, keys: .snakeCase) + "\n", to: folder.path(WorkFolder.scores))
         }
@@ -186,15 +188,8 @@ package struct TableStages {
 
     // MARK: Files
 
-    private func bytes(_ path: String) throws -> Data {
-        guard let bytes = FileManager.default.contents(atPath: path) else {
-            throw Failure(.inputMissing, "\(path): cannot be read. Check that it exists and is readable.")
-        }
-        return bytes
-    }
-
     private func read(_ path: String) throws -> PredictionTable {
-        try PredictionTable(parsing: bytes(path), name: path)
+        try PredictionTable(parsing: InputFile.read(path), name: path)
     }
 
     private func write(_ table: PredictionTable, to relative: String) throws {

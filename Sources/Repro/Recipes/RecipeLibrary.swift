@@ -22,9 +22,7 @@ public enum RecipeLibrary {
                 "there is no recipe '\(nameOrPath)'.\(meant) Give one of \(names.joined(separator: ", ")), or the path of a .yaml file."
             )
         }
-        guard let bytes = FileManager.default.contents(atPath: nameOrPath) else {
-            throw Failure(.inputMissing, "\(nameOrPath): cannot be read. Check that it exists and is readable.")
-        }
+        let bytes = try InputFile.read(nameOrPath)
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw Failure(.badInput, "\(nameOrPath): is not text in UTF-8.")
         }

@@ -13,9 +13,7 @@ package enum GoldenVerdict: String, Sendable, Codable {
 
 extension Golden {
     package static func load(_ path: String) throws -> Golden {
-        guard let bytes = FileManager.default.contents(atPath: path) else {
-            throw Failure(.inputMissing, "\(path): cannot be read. Check that it exists and is readable.")
-        }
+        let bytes = try InputFile.read(path)
         return try Golden(parsing: bytes, name: path)
     }
 
