@@ -53,9 +53,15 @@ public struct PatientBootstrap: Sendable {
         below = stream
     }
 
-    /// A statistic of every resample, from the number of times that each patient was drawn.
+    /// Why there are no intervals, in words; nil if there are: the only patient would be drawn every time.
+    package var withoutIntervals: String? {
+        patients < 2
+            ? "all slices are of one patient: no 95 % interval can be told, patients are what is resampled" : nil
+    }
+
+    /// A statistic of every resample, from the number of times that each patient was drawn; none with a single patient.
     public func resample<Value: Sendable>(_ statistic: @Sendable (_ timesDrawn: [Int]) -> Value) -> [Value] {
-        concurrentMap(resamples) { resample in
+        concurrentMap(withoutIntervals == nil ? resamples : 0) { resample in
             let next = below(resample, UInt32(patients))
             var timesDrawn = [Int](repeating: 0, count: patients)
             for _ in 0..<patients { timesDrawn[Int(next())] += 1 }
@@ -63,7 +69,7 @@ public struct PatientBootstrap: Sendable {
         }
     }
 
-    /// The intervals of the mean loss of each type, and of their weighted mean last.
+    /// The intervals of the mean loss of each type, and of their weighted mean last; nil with a single patient.
     ///
     /// - Parameter losses: Six for each slice, as ``sliceLosses(predictions:truth:clip:)`` gives them, or differences of such.
     public func intervals(ofMeanLoss losses: [Double]) -> [Interval?] {

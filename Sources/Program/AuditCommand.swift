@@ -51,8 +51,15 @@ struct AuditCommand: ParsableCommand {
         guard work != nil || files.truth != nil && files.folds != nil else {
             throw ValidationError("Bare files need --truth and --folds.")
         }
-        guard claimed == nil || !oof.isEmpty && claimed.flatMap(Double.init) != nil else {
-            throw ValidationError("--claimed is a number and needs the --oof files that it is claimed of.")
+        guard claimed == nil || !oof.isEmpty else {
+            throw ValidationError("--claimed needs the --oof files that it is claimed of.")
+        }
+        // How far the files may be from it is told by its decimals.
+        guard claimed?.wholeMatch(of: /[0-9]*\.[0-9]+/) != nil || claimed == nil else {
+            throw ValidationError("--claimed: expected a number with its decimals, as 0.0612.")
+        }
+        guard clip < 0.5 && 1 - clip < 1 else {
+            throw ValidationError("--clip: expected a number above 0 and below 0.5, found \(clip).")
         }
     }
 
@@ -136,18 +143,18 @@ struct AuditCommand: ParsableCommand {
         var findings = [
             Audit.predictionsOfTrainingSlices(tables, folds: foldOf),
             Audit.slicesPredictedTwice(tables),
+            Audit.slicesWithoutPrediction(tables, folds: zip(folds.sliceIDs, folds.folds)),
             Audit.brokenPredictionLogic(all, name: "the --oof files"),
         ]
         if let claimed, let value = Double(claimed) {
             // The claim holds for slices of these folds; each has to be predicted.
             let ids = zip(folds.sliceIDs, folds.folds).filter { $0.1 < oof.count }.map(\.0)
-            let values = try? all.values(for: ids, name: "")
             let truth = try files.labels(labels, of: ids)
-            let score = values.flatMap { try? weightedLogLoss(predictions: $0, truth: truth, clip: clip) }
             findings.append(
                 Audit.scoresNotReproduced([
                     .init(
-                        name: "the --oof files", claimed: value, found: score?.overall,
+                        name: "the --oof files", claimed: value,
+                        found: Audit.score(all, of: ids, truth: truth, clip: clip),
                         tolerance: Self.rounding(of: claimed))
                 ]))
         }

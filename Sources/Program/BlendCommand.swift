@@ -142,8 +142,10 @@ struct BlendCommand: ParsableCommand {
         let found = try BlendFit(
             tables: names, values: values, truth: try files.labels(labels, of: slices), folds: folds,
             resampling: patients.map {
-                Patients.bootstrap(
+                let drawn = Patients.bootstrap(
                     $0, resamples: resampling.bootstrap ?? ResamplingOptions.usual, seed: resampling.seed)
+                if let reason = drawn.withoutIntervals { Console.log(reason) }
+                return drawn
             }, clip: kaggleClip)
         Console.result(json ? try JSON.encode(found) : found.text)
         guard out != nil else { return }

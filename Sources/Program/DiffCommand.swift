@@ -32,7 +32,9 @@ struct DiffCommand: ParsableCommand {
     var json = false
 
     func validate() throws {
-        if let tolerance, !(tolerance >= 0) { throw ValidationError("--tolerance: a number from 0.") }
+        if let tolerance, !(tolerance >= 0 && tolerance.isFinite) {
+            throw ValidationError("--tolerance: a finite number from 0.")
+        }
         guard worst >= 0 else { throw ValidationError("--worst: a number from 0.") }
     }
 

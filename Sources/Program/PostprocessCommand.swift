@@ -94,6 +94,7 @@ struct PostprocessCommand: ParsableCommand {
         let labels = try files.labels()
         let table = try values.read(predictions, order: labels?.slices)
         let studies = try order.map(Self.studies) ?? []
+        if let order { try Self.checkOrder(studies, of: table, name: InputBytes.name(order)) }
         var stages = [(name: "as given", table: table)]
         for step in try steps() {
             stages.append((step.name, step.rule.applied(to: stages[stages.count - 1].table, studies: studies)))
@@ -109,11 +110,13 @@ struct PostprocessCommand: ParsableCommand {
         var steps: [(name: String, rule: PostProcessing)] = []
         if let smooth {
             let weights = try BlendCommand.numbers(smooth, option: "--smooth", example: "0.6,1.8,0.6")
-            guard weights.count == 3, weights[0] == weights[2], weights.allSatisfy({ $0 >= 0 && $0.isFinite }),
-                weights[1] > 0
+            guard weights.count == 3, weights[0] == weights[2], (0...1e6).contains(weights[0]),
+                (1e-6...1e6).contains(weights[1])
             else {
                 throw Failure(
-                    .badUsage, "--smooth: expected three weights from 0, the outer two equal, as in 0.6,1.8,0.6.")
+                    .badUsage,
+                    "--smooth: expected three weights as in 0.6,1.8,0.6: from 0 to 1e6, the outer two equal, that at the slice from 1e-6."
+                )
             }
             steps.append(("smooth \(smooth)", .smoothing(center: weights[1], side: weights[0])))
         }
@@ -133,6 +136,20 @@ struct PostprocessCommand: ParsableCommand {
         return StudyTable(slices.map { ($0.id, $0.studyID, $0.positionOrd) }).studies
     }
 
+    /// Says how many slices stay as they are because the order lacks them; if it has none of them, it is of other slices.
+    private static func checkOrder(_ studies: [[String]], of table: PredictionTable, name: String) throws {
+        let ordered = Set(studies.joined())
+        let missing = table.sliceIDs.filter { !ordered.contains($0) }
+        guard let first = missing.first else { return }
+        guard missing.count < table.sliceIDs.count else {
+            throw Failure(
+                .badInput, "\(name): none of the predicted slices is listed. Is this the order of another data set?")
+        }
+        Console.log(
+            "\(name): lacks \(missing.count) of \(table.sliceIDs.count) predicted slices, which are not smoothed, the first \(first)."
+        )
+    }
+
     private func lines(_ stages: [(name: String, table: PredictionTable)], _ labels: TruthTable) throws -> [Line] {
         // Slices that the data set leaves out have no out-of-fold prediction.
         let slices = stages[0].table.sliceIDs
@@ -142,6 +159,7 @@ struct PostprocessCommand: ParsableCommand {
                 try Patients.read($0, for: slices), resamples: resampling.bootstrap ?? ResamplingOptions.usual,
                 seed: resampling.seed)
         }
+        if let reason = drawn?.withoutIntervals { Console.log(reason) }
         var lines: [Line] = []
         var before: [Double] = []
         for stage in stages {

@@ -160,7 +160,7 @@ struct ScoreCommand: ParsableCommand {
                 try Patients.read(file, for: scored.slices), resamples: bootstrap, seed: resampling.seed)
             let losses = try sliceLosses(predictions: scored.values, truth: scored.truth, clip: clip)
             report.intervals = ScoreReport.Intervals(
-                drawing.intervals(ofMeanLoss: losses), patients: drawing.patients)
+                drawing.intervals(ofMeanLoss: losses), patients: drawing.patients, note: drawing.withoutIntervals)
             drawn = drawing
         }
         guard statistics else { return }

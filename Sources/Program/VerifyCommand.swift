@@ -45,7 +45,10 @@ struct VerifyCommand: ParsableCommand {
 
     func validate() throws {
         guard tolerance == nil || golden != nil else { throw ValidationError("--tolerance needs --golden, a table.") }
-        if let tolerance, !(tolerance >= 0) { throw ValidationError("--tolerance: a number from 0.") }
+        // Probabilities are never 1 apart but for 0 and 1 themselves: the check could not fail.
+        if let tolerance, !(0..<1).contains(tolerance) {
+            throw ValidationError("--tolerance: a number from 0 to below 1.")
+        }
     }
 
     func run() throws {

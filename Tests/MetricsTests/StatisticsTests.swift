@@ -146,6 +146,13 @@ struct BootstrapTests {
         #expect(equal.allSatisfy { $0?.low == 0.25 && $0?.high == 0.25 })
     }
 
+    @Test("a single patient gives no interval and no resample")
+    func onePatient() {
+        let bootstrap = PatientBootstrap(patients: ["a", "a"], resamples: 50, stream: Self.stream)
+        #expect(bootstrap.intervals(ofMeanLoss: Array(repeating: 0.25, count: 12)).allSatisfy { $0 == nil })
+        #expect(bootstrap.resample { $0.count }.isEmpty && bootstrap.withoutIntervals != nil)
+    }
+
     @Test("the interval is that of resampled patients, not slices: a patient's slices come and go together")
     func byPatient() throws {
         // One patient with loss 1 on 30 slices, nine with loss 0 on 30: the mean's spread is that of 10 patients, not of 300 slices.

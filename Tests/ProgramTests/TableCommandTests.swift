@@ -28,7 +28,10 @@ struct TableCommandTests {
         let json = try ProgramRun("diff", files["a.csv"], files["b.csv"], "--json")
         let object = try #require(try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
         #expect(object["commonSlices"] as? Int == 2)
-        #expect(try ProgramRun("diff", files["a.csv"], files["b.csv"], "--tolerance", "nan").status == 64)
+        for tolerance in ["nan", "inf", "1e400", "-1"] {
+            let run = try ProgramRun("diff", files["a.csv"], files["b.csv"], "--tolerance=\(tolerance)")
+            #expect(run.status == 64, "\(tolerance)")
+        }
     }
 
     @Test("postprocess applies the steps that are asked for and writes the result")
@@ -45,6 +48,53 @@ struct TableCommandTests {
             ["--smooth", "1,2", "--order", files["a.csv"], "--out", "-"], ["--clip", "0.5", "--out", "-"],
         ] {
             #expect(try ProgramRun(["postprocess", files["a.csv"]] + missing).status == 64, "\(missing)")
+        }
+        // Sums of these are infinite, or have no digits.
+        for weights in ["1e308,1e308,1e308", "1e-323,1e-323,1e-323", "0,1e-323,0", "1e7,1,1e7", "nan,1,nan"] {
+            let run = try ProgramRun(
+                "postprocess", files["a.csv"], "--smooth", weights, "--order", files["a.csv"], "--out", "-")
+            #expect(run.status == 64 && run.errors.contains("--smooth: expected three weights"), "\(weights)")
+        }
+    }
+
+    @Test("slices that the order lacks are counted and the first is named; an order that has none of them is refused")
+    func order() throws {
+        let header = "ID,StudyInstanceUID,PositionOrd\n"
+        let files = try TableFolder([
+            "a.csv": a, "whole.csv": header + "ID_b,s,0\nID_a,s,1\n", "part.csv": header + "ID_a,s,1\n",
+            "other.csv": header + "ID_x,s,1\n",
+        ])
+        func run(_ order: String) throws -> ProgramRun {
+            try ProgramRun("postprocess", files["a.csv"], "--smooth", "1,1,1", "--order", files[order], "--out", "-")
+        }
+        #expect(try run("whole.csv").errors.isEmpty)
+        let part = try run("part.csv")
+        #expect(part.status == 0 && part.errors.contains("part.csv: lacks 1 of 2 predicted slices"))
+        #expect(part.errors.contains("not smoothed, the first ID_b."))
+        let other = try run("other.csv")
+        #expect(other.status == 65 && other.errors.contains("none of the predicted slices is listed"))
+    }
+
+    @Test("with a single patient no command shows an interval, and each says why")
+    func onePatient() throws {
+        let files = try TableFolder([
+            "a.csv": a, "b.csv": b, "t.csv": TableText.table(("ID_a", "0 0 0 0 1 1"), ("ID_b", "0 0 0 0 0 0")),
+            "people.csv": "ID,PatientID\nID_a,nan\nID_b,nan\n",
+        ])
+        let rest = ["--truth", files["t.csv"], "--patients", files["people.csv"], "--bootstrap", "9"]
+        let note = "all slices are of one patient: no 95 % interval can be told"
+        let score = try ProgramRun(["score", files["a.csv"], "--statistics"] + rest)
+        #expect(score.status == 0 && score.output.contains(note) && !score.output.contains("95 % from"))
+        #expect(!score.output.contains("("))
+        let json = try ProgramRun(["score", files["a.csv"], "--json"] + rest).output
+        let report = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
+        let intervals = try #require(report["intervals"] as? [String: Any])
+        #expect((intervals["note"] as? String)?.hasPrefix(note) == true && intervals["overall"] == nil)
+        for command in [
+            ["blend", "--fit", files["a.csv"], files["b.csv"]], ["postprocess", files["a.csv"], "--any-at-most-sum"],
+        ] {
+            let run = try ProgramRun(command + rest)
+            #expect(run.status == 0 && run.errors.contains(note) && !run.output.contains("(95 %"), "\(run.errors)")
         }
     }
 
@@ -132,6 +182,28 @@ struct AuditFilesTests {
         }
         for claim in ["0.106", "0.105362", "0.10"] {
             #expect(try audit(claimed: claim)["scores reproduced"]?.verdict == .failed, "\(claim)")
+        }
+    }
+
+    @Test("slices of a fold that its file lacks are found, and a claim says that they are why there is no score")
+    func lacking() throws {
+        let more = (truth: truth + TableText.slice("ID_c", "0 0 0 0 0 0"), folds: folds + "ID_c,r,1\n")
+        let findings = try audit(truth: more.truth, folds: more.folds)
+        #expect(findings["no slice left out"]?.verdict == .failed)
+        #expect(findings["no slice left out"]?.examples == ["ID_c of fold 1"])
+        #expect(
+            findings["scores reproduced"]?.examples == ["the --oof files: 1 slice has no prediction: ID_c"])
+    }
+
+    @Test("a claim without decimals, or a clip that no score has, is bad usage: the check could not fail")
+    func claimForm() throws {
+        for bad in [
+            ["--claimed", "0"], ["--claimed", "6e-2"], ["--claimed", "inf"], ["--claimed", "0.06", "--clip", "0.5"],
+            ["--claimed", "0.06", "--clip", "nan"],
+        ] {
+            #expect(throws: (any Error).self) {
+                try AuditCommand.parse(["--truth", "t", "--folds", "f", "--oof", "o"] + bad)
+            }
         }
     }
 

@@ -35,16 +35,34 @@ extension Audit {
             remedy: "Predict each slice with the network of its own fold, and score again.")
     }
 
+    /// A score over fewer slices than the folds have is another score.
+    ///
+    /// - Parameter folds: The slices in their order, each with its fold.
+    package static func slicesWithoutPrediction(
+        _ tables: [OutOfFoldTable], folds: some Sequence<(String, Int)>
+    ) -> AuditFinding {
+        let (predicted, present) = (Set(tables.flatMap(\.sliceIDs)), Set(tables.map(\.fold)))
+        let cases = folds.filter { present.contains($0.1) && !predicted.contains($0.0) }.map { "\($0) of fold \($1)" }
+        return AuditFinding(
+            "no slice left out", cases, "slices of the folds have no out-of-fold prediction",
+            remedy: "Predict them too: a score without them is not that of the folds.")
+    }
+
     /// A score that somebody claims, beside what the files give.
     package struct ClaimedScore: Sendable {
         package let name: String
         package let claimed: Double
-        /// nil if the files do not give any.
-        package let found: Double?
+        /// What the files give, or why they give none.
+        package let found: Found
         /// How far the two may be apart: nothing, or what was rounded off.
         package let tolerance: Double
 
-        package init(name: String, claimed: Double, found: Double?, tolerance: Double) {
+        package enum Found: Sendable {
+            case score(Double)
+            case none(String)
+        }
+
+        package init(name: String, claimed: Double, found: Found, tolerance: Double) {
             self.name = name
             self.claimed = claimed
             self.found = found
@@ -54,14 +72,32 @@ extension Audit {
 
     package static func scoresNotReproduced(_ scores: [ClaimedScore]) -> AuditFinding {
         let cases = scores.compactMap { score -> String? in
-            guard let found = score.found else { return "\(score.name): the files are gone" }
+            switch score.found {
+            case .none(let reason): return "\(score.name): \(reason)"
             // A claim that is no number is not reproduced either.
-            return abs(found - score.claimed) <= score.tolerance
-                ? nil : "\(score.name): \(score.claimed), the files give \(found)"
+            case .score(let found):
+                return abs(found - score.claimed) <= score.tolerance
+                    ? nil : "\(score.name): \(score.claimed), the files give \(found)"
+            }
         }
         return AuditFinding(
             "scores reproduced", cases, "scores are not what the files give",
             remedy: "Ask for the files that the score was made from, or take the score that these files give.")
+    }
+
+    /// The score of a table over some slices.
+    package static func score(
+        _ table: PredictionTable?, of slices: [String], truth: [Bool], clip: Double
+    ) -> ClaimedScore.Found {
+        guard let table else { return .none("the files are gone") }
+        do {
+            let values = try table.values(for: slices, name: "")
+            return .score(try weightedLogLoss(predictions: values, truth: truth, clip: clip).overall)
+        } catch let error as TableError {
+            return .none(error.problems.map(\.message).joined(separator: "; "))
+        } catch {
+            return .none("\(error)")
+        }
     }
 
     /// A slice in two folds' files has two predictions that both claim to be the one out of fold.
@@ -97,13 +133,13 @@ extension Audit {
         var tables: [OutOfFoldTable] = []
         var whole: [String: PredictionTable] = [:]
         for backbone in record.recipe.backbones.map(\.backbone) {
-            var all = PredictionTable(sliceIDs: [], values: [])
+            var all: PredictionTable?
             for fold in 0..<record.recipe.folds.count {
                 let path = "\(WorkFolder.predictions(backbone, fold: fold))/oof.csv"
                 guard let table = try table(folder, path) else { continue }
                 tables.append(OutOfFoldTable(name: path, fold: fold, sliceIDs: table.sliceIDs))
-                all.sliceIDs += table.sliceIDs
-                all.values += table.values
+                all = PredictionTable(
+                    sliceIDs: (all?.sliceIDs ?? []) + table.sliceIDs, values: (all?.values ?? []) + table.values)
             }
             whole[backbone.rawValue] = all
         }
@@ -112,6 +148,7 @@ extension Audit {
         }
         return [
             predictionsOfTrainingSlices(tables, folds: folds),
+            slicesWithoutPrediction(tables, folds: slices.compactMap { slice in slice.fold.map { (slice.id, $0) } }),
             scoresNotReproduced(try claimedScores(folder, slices, whole, clip: record.recipe.clip.score)),
         ]
     }
@@ -130,11 +167,10 @@ extension Audit {
         return scores.lines.filter { $0.set == .outOfFold }.map { line in
             let members = slices.filter { $0.fold != nil && (line.fold == nil || $0.fold == line.fold) }
             let truth = members.flatMap { slice in HemorrhageType.allCases.map { slice.labels.contains($0) } }
-            let values = try? tables[line.predictions]?.values(for: members.map(\.id), name: line.predictions)
-            let score = values.flatMap { try? weightedLogLoss(predictions: $0, truth: truth, clip: clip) }
+            let found = score(tables[line.predictions], of: members.map(\.id), truth: truth, clip: clip)
             let fold = line.fold.map { ", fold \($0)" } ?? ""
             return ClaimedScore(
-                name: "\(line.predictions)\(fold)", claimed: line.overall, found: score?.overall, tolerance: 1e-12)
+                name: "\(line.predictions)\(fold)", claimed: line.overall, found: found, tolerance: 1e-12)
         }
     }
 }

@@ -37,15 +37,18 @@ package struct ScoreReport: Encodable {
         package let patients: Int
         package let perType: [String: Interval]
         package let overall: Interval?
+        /// Why there is none; nil if there are.
+        package let note: String?
 
         package enum CodingKeys: String, CodingKey {
-            case patients, overall
+            case patients, overall, note
             case perType = "per_type"
         }
 
         /// - Parameter intervals: Those of the six types, then that of the whole.
-        package init(_ intervals: [Interval?], patients: Int) {
+        package init(_ intervals: [Interval?], patients: Int, note: String? = nil) {
             self.patients = patients
+            self.note = note
             perType = Dictionary(
                 uniqueKeysWithValues: zip(HemorrhageType.allCases.map(\.rawValue), intervals).compactMap {
                     name, interval in
@@ -142,6 +145,7 @@ package struct ScoreReport: Encodable {
             table.rows = statistics.map(\.cells)
             blocks.append(table.text)
         }
+        if let note = intervals?.note { blocks.append(note) }
         if let standing {
             let medal = standing.medal.map { "\($0.rawValue) medal" } ?? "no medal"
             blocks.append(
@@ -157,7 +161,7 @@ package struct ScoreReport: Encodable {
         for line in folds ?? [] { table.rows.append(["fold \(line.fold ?? 0)"] + line.cells) }
         for line in parts ?? [] { table.rows.append([line.part ?? ""] + line.cells) }
         table.rows.append(["all"] + overall.cells)
-        if let intervals {
+        if let intervals, intervals.note == nil {
             table.rows.append(["95 % from"] + intervals.cells(\.low))
             table.rows.append(["95 % to"] + intervals.cells(\.high))
         }

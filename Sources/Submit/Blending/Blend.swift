@@ -132,7 +132,8 @@ package func checkBlend(weights: [Double], clip: Double?, tables: Int) throws(Ta
     let sum = weights.reduce(0, +)
     guard abs(sum - 1) <= 1e-9 else {
         let advice =
-            sum > 0 ? "; the same proportions are \(weights.map { shortest($0 / sum) }.joined(separator: ","))" : ""
+            sum > 0 && sum.isFinite
+            ? "; the same proportions are \(weights.map { shortest($0 / sum) }.joined(separator: ","))" : ""
         throw TableError(name: "blend", .argument, "the weights sum to \(shortest(sum)), not to 1\(advice)")
     }
 }
