@@ -127,6 +127,14 @@ import Testing
             ),
             ("name: blend-30-40-30", "name: blend-15-50-35", "is the name of an earlier blend"),
             ("name: demo", "name: ../demo", "only letters, digits"),
+            ("name: blend-30-40-30", "name: resnet34", "blends[1].name: 'resnet34' is the name of a backbone"),
+            ("score: 1e-5", "score: 0", "clip.score: expected a number from 1e-15 to 0.1, found '0'"),
+            ("center: 40, width: 380", "center: 40, width: 1.5", "windows[2].width: expected a number from 2.0"),
+            (
+                "any: 2, epidural: 1, subdural: 1, subarachnoid: 1, intraventricular: 1, intraparenchymal: 1",
+                "any: 0, epidural: 0, subdural: 0, subarachnoid: 0, intraventricular: 0, intraparenchymal: 1e-50",
+                "loss_weights: at least one weight has to be 1e-6 or more"
+            ),
         ])
     func wrongValue(old: String, new: String, expected: String) throws {
         let message = try complaint(replacing: old, with: new)

@@ -71,7 +71,8 @@ extension Recipe {
             let object = try item.object("center", "width")
             return Window(
                 center: Float(try object.require("center").number(in: -4096...4096)),
-                width: Float(try object.require("width").number(in: 1...8192)))
+                // Half of a narrower one rounds down to nothing.
+                width: Float(try object.require("width").number(in: 2...8192)))
         }
         guard windows.count == 3 else {
             throw value.failure("expected 3 windows, one a channel of the network, found \(windows.count).")
@@ -100,13 +101,18 @@ extension Recipe {
     private static func readLossWeights(_ value: YAMLValue) throws -> [Double] {
         let object = try value.object(
             "any", "epidural", "subdural", "subarachnoid", "intraventricular", "intraparenchymal")
-        return try HemorrhageType.allCases.map { try object.require($0.rawValue).number(in: 0...1000) }
+        let weights = try HemorrhageType.allCases.map { try object.require($0.rawValue).number(in: 0...1000) }
+        guard weights.contains(where: { $0 >= 1e-6 }) else {
+            throw value.failure("at least one weight has to be 1e-6 or more: there is nothing to learn without.")
+        }
+        return weights
     }
 
     private static func readClip(_ value: YAMLValue) throws -> Clip {
         let object = try value.object("score", "submission")
         return Clip(
-            score: try object.require("score").number(in: 0...0.1),
+            // The logarithm of 0 is no score.
+            score: try object.require("score").number(in: kaggleClip...0.1),
             submission: try object.require("submission").number(in: 0...0.1))
     }
 
@@ -153,6 +159,9 @@ extension Recipe {
             let weights = try object.require("weights")
             let blend = Blend(
                 name: try readName(name), parts: try weights.entries().map { try readPart($0, of: backbones) })
+            guard Backbone(rawValue: blend.name) == nil else {
+                throw name.failure("'\(blend.name)' is the name of a backbone, which has lines of its own.")
+            }
             guard !blends.contains(where: { $0.name == blend.name }) else {
                 throw name.failure("'\(blend.name)' is the name of an earlier blend.")
             }
