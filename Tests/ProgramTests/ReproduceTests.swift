@@ -70,6 +70,25 @@ import Testing
         process.waitUntilExit()
     }
 
+    @Test("a fold without slices and a batch larger than any fold's slices are refused before the first training")
+    func slicesTooFew() throws {
+        for (old, new, words) in [
+            (
+                "- *fold", "- {epochs: 1, batch: 4000, learning_rate: 1e-3, milestones: [], gamma: 1, snapshot: 0}",
+                "/fold1: "
+            ),
+            ("- *fold", String(repeating: "- *fold\n      ", count: 9), " of 10 has no slice"),
+        ] {
+            var yaml = Self.recipe.replacingOccurrences(of: old, with: new)
+            if words.hasPrefix(" of 10") { yaml = yaml.replacingOccurrences(of: "{count: 2,", with: "{count: 10,") }
+            try Data(yaml.utf8).write(to: URL(fileURLWithPath: files["tiny.yaml"]))
+            let run = try ProgramRun(arguments("few", []))
+            #expect(run.status == 65 && run.errors.contains(words), "\(run.errors)")
+            #expect(
+                !FileManager.default.fileExists(atPath: files["few/models/efficientnet-b3/fold0/epoch0.safetensors"]))
+        }
+    }
+
     @Test(
         "a run's hashes do not depend on threads, nor on being killed in any stage and run again; a second run skips all"
     )

@@ -127,6 +127,10 @@ import Testing
             ),
             ("name: blend-30-40-30", "name: blend-15-50-35", "is the name of an earlier blend"),
             ("name: demo", "name: ../demo", "only letters, digits"),
+            (
+                "folds: {count: 5, seed: 10}", "folds: {count: 61, seed: 10}",
+                "folds: 61 folds are more than the 60 patients"
+            ),
             ("name: blend-30-40-30", "name: resnet34", "blends[1].name: 'resnet34' is the name of a backbone"),
             ("score: 1e-5", "score: 0", "clip.score: expected a number from 1e-15 to 0.1, found '0'"),
             ("center: 40, width: 380", "center: 40, width: 1.5", "windows[2].width: expected a number from 2.0"),

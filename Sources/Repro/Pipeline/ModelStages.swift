@@ -24,7 +24,7 @@ package struct ModelStages {
         for backbone in recipe.backbones {
             let start = try start(of: backbone)
             for fold in 0..<recipe.folds.count {
-                stages.append(try trainStage(backbone, fold: fold, start: start))
+                stages.append(try trainStage(backbone, fold: fold, start: start, of: recipe.backbones))
                 stages.append(try predictStage(backbone, fold: fold))
             }
         }
@@ -33,7 +33,38 @@ package struct ModelStages {
 
     /// The training alone of one backbone and fold.
     package func trainStage(_ backbone: Recipe.BackboneTraining, fold: Int) throws -> Stage {
-        try trainStage(backbone, fold: fold, start: start(of: backbone))
+        try trainStage(backbone, fold: fold, start: start(of: backbone), of: [])
+    }
+
+    /// Refuses what a later stage of the run would have to refuse, after hours perhaps.
+    ///
+    /// - Parameter backbones: those whose trainings follow.
+    private func checkSlices(for backbones: [Recipe.BackboneTraining]) throws {
+        let sizes = try (0..<recipe.folds.count).map { fold in try competition.slices(inFold: fold).count }
+        if let empty = sizes.firstIndex(of: 0) {
+            throw Failure(
+                .badInput,
+                "fold \(empty) of \(sizes.count) has no slice, for the catalog has too few patients. Give the recipe fewer folds."
+            )
+        }
+        for backbone in backbones {
+            for fold in sizes.indices {
+                try Self.checkBatch(backbone, fold: fold, slices: try competition.slices(outOf: fold).count)
+            }
+        }
+    }
+
+    private static func checkBatch(_ backbone: Recipe.BackboneTraining, fold: Int, slices: Int) throws {
+        let batch = backbone.folds[fold].batch
+        guard slices >= batch else {
+            throw Failure(
+                .badInput,
+                """
+                \(trainName(backbone.backbone, fold)): \(slices) slices to train on are fewer than a batch of \(batch). Is the catalog \
+                of the right data?
+                """
+            )
+        }
     }
 
     private func start(of backbone: Recipe.BackboneTraining) throws -> PretrainedFile? {
@@ -51,7 +82,10 @@ package struct ModelStages {
         "\(StageKind.predict.rawValue)/\(name(backbone, fold))"
     }
 
-    private func trainStage(_ backbone: Recipe.BackboneTraining, fold: Int, start: PretrainedFile?) throws -> Stage {
+    /// - Parameter backbones: those that the run trains.
+    private func trainStage(
+        _ backbone: Recipe.BackboneTraining, fold: Int, start: PretrainedFile?, of backbones: [Recipe.BackboneTraining]
+    ) throws -> Stage {
         let settings = Engine.settings(recipe, backbone, fold: fold)
         let snapshot = backbone.folds[fold].snapshot
         let path = WorkFolder.snapshot(backbone.backbone, fold: fold, epoch: snapshot)
@@ -67,15 +101,11 @@ package struct ModelStages {
             outputs: [.init(path: path), .init(path: losses), .init(path: patients)], isTrained: true
         ) { session in
             let slices = try competition.slices(outOf: fold)
-            let batch = backbone.folds[fold].batch
-            guard slices.count >= batch else {
-                throw Failure(
-                    .badInput,
-                    "\(name): \(slices.count) slices to train on are fewer than a batch of \(batch). Is the catalog of the right data?"
-                )
-            }
+            try checkSlices(for: backbones)
+            try Self.checkBatch(backbone, fold: fold, slices: slices.count)
             let loop = TrainingLoop(
-                stepsPerEpoch: slices.count / batch, lastEpoch: snapshot, checkpointInterval: checkpointInterval,
+                stepsPerEpoch: slices.count / backbone.folds[fold].batch, lastEpoch: snapshot,
+                checkpointInterval: checkpointInterval,
                 clock: ProgressMeter.uptime)
             var checkpoints = try CheckpointFolder(folder: folder.path(model), key: session.key)
             try engine.train(

@@ -15,6 +15,11 @@ extension Recipe {
             "augmentation",
             "loss_weights", "test_time_draws", "clip", "backbones", "blends")
         let folds = try readFolds(top.require("folds"))
+        let demo = try top.allow("demo_data").map(readDemoData)
+        if let demo, demo.patients < folds.count {
+            throw try top.require("folds").failure(
+                "\(folds.count) folds are more than the \(demo.patients) patients of demo_data.")
+        }
         let backbones = try top.require("backbones").entries().map { try readBackbone($0, folds: folds.count) }
         guard !backbones.isEmpty else { throw try top.require("backbones").failure("at least one backbone is needed.") }
         return Recipe(
@@ -22,7 +27,7 @@ extension Recipe {
             seed: try top.require("seed").integer(in: 0...UInt64.max),
             grains: try top.require("grains").integer(in: 1...64),
             imageSize: try top.require("image_size").integer(in: 32...2048),
-            demoData: try top.allow("demo_data").map(readDemoData), folds: folds,
+            demoData: demo, folds: folds,
             catalog: try readCatalog(top.require("catalog")), windows: try readWindows(top.require("windows")),
             augmentation: try readAugmentation(top.require("augmentation")),
             lossWeights: try readLossWeights(top.require("loss_weights")),
