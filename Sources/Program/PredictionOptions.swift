@@ -11,8 +11,13 @@ struct PredictionOptions: ParsableArguments {
     /// Reads predictions as probabilities, and says if some had to be held in the range.
     func read(_ path: String, order: SliceIndex? = nil) throws -> PredictionTable {
         let name = InputBytes.name(path)
-        let found = try ProbabilityTable(
-            parsing: InputBytes.read(path), name: name, order: order, areLogits: logits)
+        let bytes = try InputBytes.read(path)
+        let found = try ProbabilityTable(parsing: bytes, name: name, order: order, areLogits: logits)
+        if seemsCutOff(bytes) {
+            Console.log(
+                "\(name): the last line has no end, and its number fewer digits than any other: is the file cut off there?"
+            )
+        }
         if found.clipped > 0 {
             let values = found.clipped == 1 ? "value is" : "values are"
             Console.log(

@@ -72,6 +72,10 @@ struct VerifyCommand: ParsableCommand {
             verify(bytes, sample: sample, keeping: kept)
         }
         var report = VerifyReport(submission: InputBytes.name(submission), found, fileHash: fileHash)
+        if seemsCutOff(bytes) {
+            report.notes.append(
+                "the last line has no end, and its number fewer digits than any other: is the file cut off there?")
+        }
         switch expected {
         case .hash(let hash): report.compare(withHash: hash)
         case .table(let table, let hash): try compare(bytes, with: table, fileHash: hash, in: &report)

@@ -54,6 +54,24 @@ struct PredictionValuesTests {
         }
     }
 
+    @Test("a file that seems to be cut off in its last number is noted, one that only lacks its last line end is not")
+    func cutOff() throws {
+        let ids = (0..<20).map { "ID_\($0)" }
+        func table(_ values: String) -> String { "ID,Label\n" + ids.map { TableText.slice($0, values) }.joined() }
+        let p = table("0.123456 0.234567 0.345678 0.456789 0.567891 0.678912")
+        let files = try TableFolder([
+            "p.csv": p, "open.csv": String(p.dropLast()), "cut.csv": String(p.dropLast(4)),
+            "short.csv": String(table("0.1 0.2 0.3 0.4 0.5 0").dropLast()), "t.csv": table("0 0 0 0 1 1"),
+        ])
+        for (name, isNoted) in [("p.csv", false), ("open.csv", false), ("cut.csv", true), ("short.csv", false)] {
+            let score = try ProgramRun("score", files[name], "--truth", files["t.csv"])
+            #expect(
+                score.status == 0 && score.errors.contains("\(name): the last line has no end") == isNoted, "\(name)")
+            let verify = try ProgramRun("verify", files[name], "--sample", files["t.csv"])
+            #expect(verify.output.contains("note: the last line has no end") == isNoted, "\(name)")
+        }
+    }
+
     @Test("values that rounding put beyond 1 are held there, and that is said")
     func rounding() throws {
         let files = try TableFolder(["p.csv": TableText.table(("ID_a", "1.0000005 0 0 -1e-9 0 1"))])
