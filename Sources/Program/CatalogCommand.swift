@@ -80,7 +80,7 @@ struct CatalogCommand: ParsableCommand {
 
         func run() throws {
             let catalog = SliceCatalog(path: work + "/catalog.sqlite")
-            let out = try output.destination(out, .table, inputs: [catalog.path])
+            let out = try output.destination(out, .slices, inputs: [catalog.path])
             try out.write { append in try catalog.writeCSV(of: split, append) }
         }
     }

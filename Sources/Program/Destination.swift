@@ -1,13 +1,19 @@
 import Basics
 import Foundation
 import Inputs
+import Repro
 
 /// Where a command writes its result: looked at before the work begins, so that no file is lost and no hour is wasted.
 struct Destination: Sendable {
     /// What a command writes, and so replaces without being told to.
     enum Content: String, Sendable {
-        case table, weights
+        case predictions = "table of predictions (ID,Label)"
+        case slices = "table of the catalog's slices"
+        case weights = "file of weights"
         case picture = "PNG picture"
+
+        /// Whether it is CSV, plain or compressed.
+        var isTable: Bool { self == .predictions || self == .slices }
     }
 
     /// As the user gave it.
@@ -18,31 +24,39 @@ struct Destination: Sendable {
     var isStandardOutput: Bool { path == "-" || path == "/dev/stdout" }
 
     /// - Parameters:
-    ///   - inputs: the files that the command reads; `-` and pipes among them do no harm.
+    ///   - inputs: the files that the command reads, and the folders whose files it reads; `-` is standard input.
     ///   - force: whether a file of another kind is replaced too.
-    /// - Throws: ``Failure``: `badUsage` if it is one of the inputs or a file of another kind, `inputOutput` if it is a folder or
-    ///   cannot be written.
+    /// - Throws: ``Failure``: `badUsage` if it is one of the inputs, a work directory's own or a file of another kind, `inputOutput`
+    ///   if it is a folder or cannot be written.
     init(_ path: String, _ content: Content, inputs: [String], force: Bool) throws {
         self.path = path
-        compression = content == .table ? CompressedOutput(path: path) : nil
+        compression = content.isTable ? CompressedOutput(path: path) : nil
         guard !isStandardOutput else { return }
         guard !path.isEmpty else { throw Failure(.badUsage, "--out: expected a file's name, found nothing.") }
         let suffix = (path as NSString).pathExtension.lowercased()
-        if content == .table, Self.otherFormats.contains(suffix) {
+        if content.isTable, Self.otherFormats.contains(suffix) {
             throw Failure(
                 .badUsage,
                 "--out \(path): a table is written as CSV, plain or compressed as .gz, .bz2 or .xz, and not as .\(suffix). Give another name."
             )
         }
+        if let owner = WorkFolder.owner(of: path) {
+            throw Failure(
+                .badUsage,
+                "--out \(path): lies among the own files of the work directory \(owner), which only its run writes. Give another name."
+            )
+        }
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG {
-            if let input = inputs.first(where: { Self.isSame($0, status) }) {
+            let isSameKind = status.st_size == 0 || content.isThat(of: path)
+            if let input = inputs.first(where: { Self.isRead(path, status, isSameKind, as: $0) }) {
+                let place = input == path ? "" : isFolder(input) ? " in \(input)" : " as \(InputBytes.name(input))"
                 throw Failure(
                     .badUsage,
-                    "--out \(path): this command reads it\(input == path ? "" : " as \(input)"), and would lose it. Give another name."
+                    "--out \(path): this command reads it\(place), and would lose it. Give another name."
                 )
             }
-            if !force, status.st_size > 0, !content.isThat(of: path) {
+            if !force, !isSameKind {
                 throw Failure(
                     .badUsage,
                     "--out \(path): is there already and no \(content.rawValue). Give another name, or --force to replace it."
@@ -73,9 +87,27 @@ struct Destination: Sendable {
         "zip", "zst", "7z", "tar", "tgz", "xlsx", "xls", "ods", "parquet", "feather", "npy", "npz",
     ]
 
-    private static func isSame(_ input: String, _ output: stat) -> Bool {
+    /// Whether a file that is there is an input, or is in one that is a folder: there a file of the kind that is written, a result of
+    /// before say, is not what the folder is read for, but for the competition's tables.
+    private static func isRead(_ path: String, _ output: stat, _ isSameKind: Bool, as input: String) -> Bool {
+        func isOutput(_ status: stat) -> Bool { status.st_dev == output.st_dev && status.st_ino == output.st_ino }
         var status = stat()
-        return stat(input, &status) == 0 && status.st_dev == output.st_dev && status.st_ino == output.st_ino
+        guard (input == "-" ? fstat(STDIN_FILENO, &status) : stat(input, &status)) == 0 else { return false }
+        guard input != "-", status.st_mode & S_IFMT == S_IFDIR else { return isOutput(status) }
+        let (folder, place) = (resolvedPath(input), resolvedPath(path))
+        if place.hasPrefix(folder == "/" ? folder : folder + "/") {
+            return !isSameKind || fileName(place).hasPrefix("stage_")
+        }
+        guard !isSameKind else { return false }
+        // Behind a link in the folder it may have another name.
+        var found = false
+        func look(_ name: String) {
+            var status = stat()
+            if stat("\(input)/\(name)", &status) == 0, isOutput(status) { found = true }
+        }
+        // A folder that cannot be listed the command itself reports.
+        try? SliceFolder.forEach(in: input, passOver: { look($0.path) }, { look($1) })
+        return found
     }
 }
 
@@ -86,17 +118,30 @@ extension Destination.Content {
             return false
         }
         switch self {
-        case .table:
-            if start.starts(with: [0x1F, 0x8B]) { return path.hasSuffix(".gz") }
-            if start.starts(with: Array("BZh".utf8)) { return path.hasSuffix(".bz2") }
-            if start.starts(with: [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0]) { return path.hasSuffix(".xz") }
-            let line = start.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
-            return !start.contains(0) && line.contains(UInt8(ascii: ","))
+        case .predictions: return columns(of: path, start) == ["id", "label"]
+        case .slices: return columns(of: path, start).prefix(3) == ["id", "labels", "patientid"]
         case .weights:
-            // Safetensors, the zip and the pickle of PyTorch.
-            return start.dropFirst(8).first == UInt8(ascii: "{") || start.starts(with: [0x50, 0x4B, 3, 4])
-                || start.starts(with: [0x80])
+            // Safetensors, whose header is less than 4 GB; the zip and the older file of PyTorch, by the pickle of the one and the
+            // magic number of the other (torch/serialization.py).
+            return start.dropFirst(4).starts(with: [0, 0, 0, 0, UInt8(ascii: "{")])
+                || start.starts(with: [0x50, 0x4B, 3, 4])
+                    && String(decoding: start, as: UTF8.self).contains("data.pkl")
+                || start.starts(with: [0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19])
         case .picture: return start.starts(with: [0x89, 0x50, 0x4E, 0x47])
+        }
+    }
+
+    /// The columns that a table's first line names, in small letters; none if it is no table, or compressed and not named so.
+    private func columns(of path: String, _ start: [UInt8]) -> [String] {
+        var start = start[...]
+        if Packing(Data(start)) != nil {
+            guard CompressedOutput(path: path) != nil, let table = try? InputBytes.read(path) else { return [] }
+            start = [UInt8](table.prefix(4096))[...]
+        }
+        if start.starts(with: [0xEF, 0xBB, 0xBF]) { start = start.dropFirst(3) }
+        let line = start.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+        return String(decoding: line, as: UTF8.self).split(separator: ",", omittingEmptySubsequences: false).map {
+            $0.trimmingCharacters(in: CharacterSet(charactersIn: " \"")).lowercased()
         }
     }
 }

@@ -36,7 +36,7 @@ struct ImportPredictionsCommand: ParsableCommand {
     }
 
     func run() throws {
-        let out = try output.destination(out, .table, inputs: [pickle])
+        let out = try output.destination(out, .predictions, inputs: [pickle])
         let predictions: TestTimePredictions
         do {
             let bytes = try InputBytes.read(pickle)

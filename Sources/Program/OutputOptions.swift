@@ -3,7 +3,7 @@ import Basics
 
 /// What every command with an --out has beside it.
 struct OutputOptions: ParsableArguments {
-    @Flag(help: "Replace a file at --out that is of another kind.")
+    @Flag(help: "Replace a file at --out that is of another kind; one that the command reads is never replaced.")
     var force = false
 
     /// The output of a command, looked at before anything else is done.

@@ -90,7 +90,10 @@ struct PostprocessCommand: ParsableCommand {
 
     func run() throws {
         try InputBytes.checkAtMostOneStandardInput([predictions] + files.all + [order].compactMap { $0 })
-        let out = try out.map { try output.destination($0, .table, inputs: [predictions, order] + files.all) }
+        let catalog = order.map { Patients.catalog(at: $0)?.path ?? $0 }
+        let out = try out.map {
+            try output.destination($0, .predictions, inputs: [predictions, catalog] + files.all)
+        }
         let labels = try files.labels()
         let table = try values.read(predictions, order: labels?.slices)
         let studies = try order.map(Self.studies) ?? []

@@ -136,7 +136,8 @@ struct PredictCommand: ParsableCommand {
     private var isDirect: Bool { input != nil && work.work == nil }
 
     func run() throws {
-        let out = try output.destination(out, .table, inputs: [weights, input])
+        let out = try output.destination(
+            out, .predictions, inputs: [weights, input, work.archive, work.recipe])
         if let input, isDirect, let weights { return try predict(input, with: weights, to: out) }
         var options = work
         options.archive = input ?? work.archive

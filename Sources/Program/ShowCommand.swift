@@ -60,7 +60,7 @@ struct ShowCommand: ParsableCommand {
 
     func run() throws {
         let catalog = work.map { SliceCatalog(path: $0 + "/catalog.sqlite") }
-        let out = try output.destination(out, .picture, inputs: slices + [catalog?.path])
+        let out = try output.destination(out, .picture, inputs: slices + [catalog?.path] + (catalog.map(files) ?? []))
         let pictures =
             try study.map { try picturesOfStudy($0, catalog) } ?? slices.flatMap { try picturesOf($0, catalog) }
         let sheet = SlicePicture.sheet(pictures, size: size)
@@ -72,6 +72,18 @@ struct ShowCommand: ParsableCommand {
             json
                 ? try JSON.encode(drawn)
                 : drawn.captions.joined(separator: "\n") + "\n\(out.path): \(drawn.width) x \(drawn.height) pixels")
+    }
+
+    /// The files of the slices that are drawn from a catalog.
+    private func files(_ catalog: SliceCatalog) throws -> [String] {
+        let root = try catalog.inputSettings().root
+        let records =
+            try study.map(catalog.records(ofStudy:)) ?? slices.compactMap { try catalog.record(ofSlice: $0) }
+        return records.map { Self.path($0, below: root) }
+    }
+
+    private static func path(_ record: SliceRecord, below root: String) -> String {
+        record.path.hasPrefix("/") ? record.path : root + "/" + record.path
     }
 
     private func picturesOfStudy(_ study: String, _ catalog: SliceCatalog?) throws -> [SlicePicture] {
@@ -126,14 +138,14 @@ struct ShowCommand: ParsableCommand {
 
     private func picture(_ record: SliceRecord, _ catalog: SliceCatalog) throws -> SlicePicture {
         let settings = try catalog.inputSettings()
-        let path = record.path.hasPrefix("/") ? record.path : settings.root + "/" + record.path
         let caption = [
             record.id, "z \(Numbers.fixed(record.position3, 1)) mm", record.labels.isEmpty ? "no type" : record.labels,
             record.fold.map { "fold \($0)" } ?? record.split.rawValue, record.isKept ? nil : "dropped",
         ].compactMap { $0 }
         return SlicePicture(
             image: HounsfieldImage(
-                try readImage(at: path), repairingWrap: repairWrap || settings.repairsWrap),
+                try readImage(at: Self.path(record, below: settings.root)),
+                repairingWrap: repairWrap || settings.repairsWrap),
             caption: caption.joined(separator: ", "))
     }
 }

@@ -22,8 +22,10 @@ struct SliceFiles: ParsableArguments {
             valueName: "file"), completion: .file())
     var patients: String?
 
-    /// Those that are given.
-    var all: [String] { [truth, folds, patients].compactMap { $0 } }
+    /// Those that are given; of a work directory its catalog.
+    var all: [String] {
+        [truth, folds, patients.map { Patients.catalog(at: $0)?.path ?? $0 }].compactMap { $0 }
+    }
 
     /// Where patients are looked for; a pipe that the folds came through cannot be read again.
     var patientFile: String? { patients ?? folds.flatMap { InputBytes.isReadOnce($0) ? nil : $0 } }

@@ -2,6 +2,8 @@ import Foundation
 import Testing
 
 @testable import Basics
+@testable import Inputs
+@testable import Nets
 @testable import Program
 @testable import TestSupport
 
@@ -13,7 +15,7 @@ struct DestinationTests {
     init() throws { files = try TableFolder(["a.csv": table]) }
 
     private func destination(
-        _ name: String, _ content: Destination.Content = .table, inputs: [String] = [], force: Bool = false
+        _ name: String, _ content: Destination.Content = .predictions, inputs: [String] = [], force: Bool = false
     ) throws -> Destination {
         try Destination(files[name], content, inputs: inputs.map { files[$0] }, force: force)
     }
@@ -34,19 +36,77 @@ struct DestinationTests {
         _ = try destination("a.csv", inputs: ["b.csv"])
     }
 
+    @Test("what is in a folder that is read is an input, also behind a link; a result of before in it is replaced")
+    func inputFolders() throws {
+        for (name, text) in [
+            ("d/deep/ID_1.dcm", "slice"), ("d/old.csv", table), ("d/stage_2_train.csv", table),
+            ("else/ID_2.dcm", "slice"),
+            ("else/free.txt", "text"),
+        ] {
+            try FileManager.default.createDirectory(
+                atPath: folderName(files[name]), withIntermediateDirectories: true)
+            try InputFixtures.write(text, to: files[name])
+        }
+        try FileManager.default.createSymbolicLink(
+            atPath: files["d/ID_3.dcm"], withDestinationPath: "../else/ID_2.dcm")
+        for name in ["d/deep/ID_1.dcm", "d/deep/../stage_2_train.csv", "d/ID_3.dcm", "else/ID_2.dcm"] {
+            let failure = InputFixtures.failure { _ = try destination(name, inputs: ["d"], force: true) }
+            #expect(failure?.status == .badUsage && failure?.message.contains(" in ") == true, "\(name)")
+        }
+        _ = try destination("d/old.csv", inputs: ["d"])
+        _ = try destination("d/new.csv", inputs: ["d"])
+        _ = try destination("else/free.txt", inputs: ["d"], force: true)
+    }
+
+    @Test(
+        "a work directory's own files are no output, by force or through links; without a run, only the catalog and inputs"
+    )
+    func workDirectories() throws {
+        for folder in ["w/models/resnet34", "c/inputs", "c/models"] {
+            try FileManager.default.createDirectory(atPath: files[folder], withIntermediateDirectories: true)
+        }
+        try InputFixtures.write("{}", to: files["w/run.json"])
+        try InputFixtures.write("", to: files["c/catalog.sqlite"])
+        try FileManager.default.createSymbolicLink(atPath: files["l"], withDestinationPath: "w/models")
+        try FileManager.default.createSymbolicLink(atPath: files["l.csv"], withDestinationPath: "w/submission.csv")
+        let own = [
+            "w/run.json", "w/catalog.sqlite", "w/models/resnet34/x.csv", "w/./models/../models/x.csv", "l/x.csv",
+            "l.csv", "w/submission.csv", "w/report.html", "c/catalog.sqlite", "c/catalog.sqlite.partial",
+            "c/inputs/x.csv",
+        ]
+        for name in own {
+            let failure = InputFixtures.failure { _ = try destination(name, force: true) }
+            #expect(failure?.status == .badUsage && failure?.message.contains("work directory") == true, "\(name)")
+        }
+        for name in ["w/mine.csv", "c/models/x.csv", "c/submission.csv", "c/inputs.csv", "catalog.sqlite"] {
+            _ = try destination(name)
+        }
+    }
+
     @Test("a file of another kind is replaced by force only; one of the same kind, and an empty one, is replaced")
     func kinds() throws {
+        let packed = try Array(table.utf8).withUnsafeBytes { try CompressedOutput.gz.packed($0) }
         let contents: [(name: String, bytes: [UInt8], content: Destination.Content?)] = [
-            ("t.csv", Array("ID,fold\n".utf8), .table),
+            ("p.csv", Array(table.utf8), .predictions),
+            ("bom.csv", [0xEF, 0xBB, 0xBF] + Array("\"ID\",\"Label\"\r\n".utf8), .predictions),
+            ("p.csv.gz", [UInt8](packed), .predictions), ("p.gzip", [UInt8](packed), nil),
+            ("cut.csv.gz", [0x1F, 0x8B, 8, 0], nil), ("folds.csv", Array("Image,kfold\nID_a,0\n".utf8), nil),
+            ("leaderboard.csv", Array("TeamId,TeamName,Score\n1,a,0.5\n".utf8), nil),
+            ("train.csv", Array("ID,labels,PatientID,WindowCenter\n".utf8), .slices),
+            ("manifest", Array("# root 00, of a, b\n00  a,b\n".utf8), nil),
             ("w.safetensors", [2, 0, 0, 0, 0, 0, 0, 0, 0x7B, 0x7D], .weights),
-            ("w.pt", [0x50, 0x4B, 3, 4, 20], .weights), ("old.pth", [0x80, 2, 0x8A], .weights),
+            ("w.pt", TorchCheckpoint.encoded([]), .weights),
+            (
+                "old.pth", [0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E],
+                .weights
+            ),
+            ("predictions.pkl", [0x80, 2, 0x5D, 0x2E], nil), ("slices.bin", [0x50, 0x4B, 3, 4, 20], nil),
             ("p.png", [0x89, 0x50, 0x4E, 0x47, 13], .picture), ("notes.md", Array("# Notes\nof, mine".utf8), nil),
-            ("catalog.sqlite", Array("SQLite format 3\0,".utf8), nil), ("t.csv.gz", [0x1F, 0x8B, 8, 0], .table),
-            ("t.gzip", [0x1F, 0x8B, 8, 0], nil),
+            ("mine.sqlite", Array("SQLite format 3\0,".utf8), nil),
         ]
         for (name, bytes, kind) in contents {
             try InputFixtures.write(bytes, to: files[name])
-            for content in [Destination.Content.table, .weights, .picture] {
+            for content in [Destination.Content.predictions, .slices, .weights, .picture] {
                 let failure = InputFixtures.failure { _ = try destination(name, content) }
                 #expect(failure?.status == (content == kind ? nil : .badUsage), "\(content) over \(name)")
                 #expect(failure?.message.contains("--force") ?? true)
@@ -54,7 +114,9 @@ struct DestinationTests {
             }
         }
         try InputFixtures.write([], to: files["empty"])
-        for content in [Destination.Content.table, .weights, .picture] { _ = try destination("empty", content) }
+        for content in [Destination.Content.predictions, .slices, .weights, .picture] {
+            _ = try destination("empty", content)
+        }
     }
 
     @Test("what cannot be written is said before the work: a read-only file, a folder, a folder that is not there")
@@ -68,7 +130,8 @@ struct DestinationTests {
         #expect(InputFixtures.failure { try AtomicFile.write("x", to: files["locked.csv"]) }?.status == .inputOutput)
         #expect(try files.text("locked.csv") == table)
         #expect(
-            InputFixtures.failure { _ = try Destination("", .table, inputs: [], force: false) }?.status == .badUsage)
+            InputFixtures.failure { _ = try Destination("", .predictions, inputs: [], force: false) }?.status
+                == .badUsage)
     }
 
     @Test("a link is written through: it stays a link, and the file that it leads to has the new content")

@@ -85,6 +85,15 @@ struct OutputTests {
         #expect(try files.text("w.pt") == "weights" && files.text("a.csv") == table)
     }
 
+    @Test("a file that comes through standard input is an input")
+    func standardInput() throws {
+        for line in ["postprocess - --clip 0.3 --out a.csv < a.csv", "blend - b.csv --out a.csv --force < a.csv"] {
+            #expect(try shell("$R \(line) 2>/dev/null").status == 64, "\(line)")
+        }
+        #expect(try files.text("a.csv") == table)
+        #expect(try shell("cat a.csv | $R blend - b.csv --out a.csv").status == 0)
+    }
+
     @Test("demo data replaces demo data; an archive of that name that is something else only by force")
     func demoData() throws {
         let make = "$R demo-data --out d --patients 10 --size 32"

@@ -73,7 +73,8 @@ package struct RunRecord: Sendable, Codable, Equatable {
         self.threads = threads
     }
 
-    package static func path(in folder: String) -> String { "\(folder)/run.json" }
+    package static let fileName = "run.json"
+    package static func path(in folder: String) -> String { "\(folder)/\(fileName)" }
 
     /// Hash over the names and hashes of some stages; nil if one of them has not run.
     package func inputsHash(of needs: [String]) -> String? {

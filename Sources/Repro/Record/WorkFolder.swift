@@ -17,6 +17,7 @@ package struct WorkFolder: Sendable {
     package static let manifest = "inputs.sha256"
     package static let inputJournal = "inputs.journal"
     package static let catalog = "catalog.sqlite"
+    package static let lock = "run.lock"
     package static let scores = "scores.json"
     package static let validation = "validation.json"
     package static let report = "report.html"
@@ -39,6 +40,33 @@ package struct WorkFolder: Sendable {
     /// The first blend is the run's submission, the others have their name in the file's.
     package static func submission(_ blends: [Recipe.Blend], _ index: Int) -> String {
         index == 0 ? "submission.csv" : "submission-\(blends[index].name).csv"
+    }
+
+    /// The work directory that a path belongs to as one of its own files; nil if it is anybody's.
+    package static func owner(of path: String) -> String? {
+        for name in Set([URL(fileURLWithPath: path).standardizedFileURL.path, resolvedPath(path)]) {
+            var rest = name
+            while fileName(rest) != "", rest != folderName(rest) {
+                let folder = folderName(rest)
+                if isOwn(fileName(rest), in: folder) { return folder }
+                rest = folder
+            }
+        }
+        return nil
+    }
+
+    /// Whether a folder is a run's and a name in it one of those in `docs/workdir.md`. Without a run there may be a catalog and what it
+    /// was made from, and the other names are anybody's.
+    private static func isOwn(_ name: String, in folder: String) -> Bool {
+        func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: "\(folder)/\(name)") }
+        if name.hasPrefix(catalog) || name == inputs { return has(catalog) || has(RunRecord.fileName) }
+        let isRuns =
+            [
+                RunRecord.fileName, lock, demo, manifest, inputJournal, "models", "predictions", scores, validation,
+                report,
+            ].contains(name)
+            || name.hasPrefix("submission") && name.hasSuffix(".csv")
+        return isRuns && has(RunRecord.fileName)
     }
 
     package func path(_ relative: String) -> String { "\(root)/\(relative)" }
