@@ -28,12 +28,15 @@ struct DemoDataCommand: ParsableCommand {
     var seed = DemoSettings().seed
     @Option(help: "Threads that draw; changes nothing but the time.")
     var threads = Machine.availableProcessors
-    @Flag(help: "Replace an archive of the same name that is no demo data.")
+    @Flag(help: "Replace files of the same names that are no demo data.")
     var force = false
     @Flag(help: "Print the report as JSON.")
     var json = false
 
     func validate() throws {
+        guard out != "-" else {
+            throw ValidationError("--out -: expected a folder; an archive and a table do not go to standard output.")
+        }
         guard (DemoSettings.fewestPatients...DemoSettings.mostPatients).contains(patients) else {
             throw ValidationError(
                 "--patients: expected \(DemoSettings.fewestPatients) to \(DemoSettings.mostPatients), found \(patients)."
@@ -48,12 +51,25 @@ struct DemoDataCommand: ParsableCommand {
     func run() throws {
         let settings = DemoSettings(patients: patients, size: size, seed: seed, threads: threads)
         let archive = "\(out)/\(DemoCompetition.archiveName)"
-        guard force || !FileManager.default.fileExists(atPath: archive) || ArchiveWriter.isItsOwn(archive) else {
+        let truth = "\(out)/\(DemoCompetition.truthName)"
+        let (hasArchive, isDemo) = (FileManager.default.fileExists(atPath: archive), ArchiveWriter.isItsOwn(archive))
+        guard force || !hasArchive || isDemo else {
             throw Failure(
                 .badUsage,
                 "\(archive): is there already and no demo data; it may be the competition's own archive. Give another --out, or --force to replace it."
             )
         }
+        // Demo data has the archive too, which is written first; a table alone is somebody's.
+        guard force || !FileManager.default.fileExists(atPath: truth) || isDemo && Destination.isPredictions(truth)
+        else {
+            throw Failure(
+                .badUsage,
+                "\(truth): is there already and no demo data. Give another --out, or --force to replace it.")
+        }
+        for file in [archive, truth] where FileManager.default.fileExists(atPath: file) { try AtomicFile.check(file) }
+        let interruption = Interruption.explain(
+            "Run the same command again.", removing: AtomicFile.temporaryPath(of: archive))
+        defer { for source in interruption { source.cancel() } }
         let progress = ProgressMeter.standard(quiet: false)
         let report = try DemoCompetition(settings: settings)
             .write(to: out, progress: progress.reporting("demo-data", unit: "slices"))

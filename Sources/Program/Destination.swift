@@ -82,6 +82,9 @@ struct Destination: Sendable {
         try write(whole)
     }
 
+    /// Whether a file is a table with the columns ID and Label.
+    static func isPredictions(_ path: String) -> Bool { Content.predictions.isThat(of: path) }
+
     /// What programs take for something else than CSV by its name.
     private static let otherFormats: Set = [
         "zip", "zst", "7z", "tar", "tgz", "xlsx", "xls", "ods", "parquet", "feather", "npy", "npz",

@@ -148,6 +148,40 @@ struct DestinationTests {
         #expect(InputFixtures.failure { try AtomicFile.write("x", to: files["loop"]) }?.status == .inputOutput)
     }
 
+    @Test("a file that is replaced keeps its permissions, a new one has the usual ones; root keeps its owner too")
+    func attributes() throws {
+        var status = stat()
+        for mode: mode_t in [0o600, 0o640, 0o755] {
+            chmod(files["a.csv"], mode)
+            if geteuid() == 0 { chown(files["a.csv"], 1234, 1235) }
+            try AtomicFile.write("new", to: files["a.csv"])
+            #expect(stat(files["a.csv"], &status) == 0 && status.st_mode & 0o7777 == mode)
+            #expect(geteuid() != 0 || status.st_uid == 1234 && status.st_gid == 1235)
+        }
+        let mask = umask(0o022)
+        umask(mask)
+        try AtomicFile.write("new", to: files["b.csv"])
+        #expect(stat(files["b.csv"], &status) == 0 && status.st_mode & 0o7777 == 0o644 & ~mask)
+    }
+
+    @Test("a lock is a file of this program's: a link, another file and a pipe of its name are refused and untouched")
+    func locks() throws {
+        let place = files["w"]
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+        for make in [
+            { try FileManager.default.createSymbolicLink(atPath: $0, withDestinationPath: "../a.csv") },
+            { try FileManager.default.createSymbolicLink(atPath: $0, withDestinationPath: "../new") },
+            { try InputFixtures.write("notes", to: $0) }, { mkfifo($0, 0o644) },
+        ] as [(String) throws -> Void] {
+            try make(place + "/run.lock")
+            #expect(InputFixtures.failure { _ = try WorkLock(folder: place) }?.status == .inputOutput)
+            #expect(unlink(place + "/run.lock") == 0)
+        }
+        #expect(try files.text("a.csv") == table && !FileManager.default.fileExists(atPath: files["new"]))
+        for _ in 0..<2 { _ = try WorkLock(folder: place) }
+        #expect(try files.text("w/run.lock") == "\(getpid())")
+    }
+
     @Test("names of one byte and of 255 bytes are written; of 256, refused; nothing is left beside them")
     func names() throws {
         let longest = String(repeating: "ä", count: 127) + "x"

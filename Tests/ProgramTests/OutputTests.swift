@@ -109,7 +109,31 @@ struct OutputTests {
         #expect(try shell("\(make) 2>/dev/null").status == 64)
         #expect(try Digest.sha256(file: files[archive]) == before)
         #expect(try shell("\(make) --force >/dev/null 2>&1").status == 0)
+        let truth = "d/\(DemoCompetition.truthName)"
+        for text in ["mine", "Image,kfold\n"] {
+            try InputFixtures.write(text, to: files[truth])
+            #expect(try shell("\(make) 2>/dev/null").status == 64 && files.text(truth) == text)
+        }
+        // A table without the archive is somebody's.
+        #expect(try shell("mkdir f; cp a.csv f/\(DemoCompetition.truthName)").status == 0)
+        #expect(try shell("$R demo-data --out f --patients 10 --size 32 2>/dev/null").status == 64)
+        #expect(try shell("$R demo-data --out - 2>/dev/null").status == 64 && !isFolder(files["-"]))
         #expect(try shell("$R demo-data --out e --patients 99999999999 2>/dev/null").status == 64)
+    }
+
+    @Test("demo data made twice at once in one folder is whole, and a signal leaves nothing half-written")
+    func demoDataAtOnce() throws {
+        let make = "$R demo-data --out d --patients 10 --size 32 >/dev/null 2>&1"
+        let archive = "d/\(DemoCompetition.archiveName)"
+        #expect(try shell("\(make) & \(make); one=$?; wait $! && exit $one").status == 0)
+        #expect(try shell("$R fingerprint --members \(archive) >/dev/null").status == 0)
+        let long = "$R demo-data --out s --patients 400 --size 512 2>/dev/null"
+        for (signal, status) in [("INT", 130), ("TERM", 143)] {
+            let line =
+                "\(long) & until compgen -G 's/*.tmp' >/dev/null; do sleep 0.01; done; kill -\(signal) $!; wait $!"
+            #expect(try shell(line).status == Int32(status))
+            #expect(try FileManager.default.contentsOfDirectory(atPath: files["s"]) == [])
+        }
     }
 
     @Test("messages begin with 'repro: error:', name the option that is wrong and suggest the nearest word")

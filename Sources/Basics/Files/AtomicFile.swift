@@ -21,6 +21,7 @@ package enum AtomicFile {
         guard descriptor >= 0 else { throw systemFailure("create", path) }
         do {
             defer { close(descriptor) }
+            keepAttributes(of: target, on: descriptor)
             try body { try writeAll($0, to: descriptor, naming: path) }
             guard fsync(descriptor) == 0 else { throw systemFailure("write", path) }
         } catch {
@@ -33,6 +34,19 @@ package enum AtomicFile {
             throw error
         }
         syncDirectory(of: target)
+    }
+
+    /// Gives a file the owner and the permissions of the one that it is to replace, if there is one.
+    ///
+    /// Done before anything is in it. An owner that only root could give stays what it is, and then so does the group if it has to.
+    package static func keepAttributes(of path: String, on descriptor: Int32) {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return }
+        if fchown(descriptor, status.st_uid, status.st_gid) != 0 {
+            // The caller may be no member of the group.
+            _ = fchown(descriptor, uid_t.max, status.st_gid)
+        }
+        fchmod(descriptor, status.st_mode & 0o777)
     }
 
     /// Says now what ``write(to:_:)`` would say of the path later.

@@ -10,9 +10,17 @@ package final class WorkLock: Sendable {
     ///   memory back, a second or so after it is gone from the user's sight.
     package init(folder: String, name: String = "run.lock", patience: Double = 3) throws {
         let path = "\(folder)/\(name)"
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
-            throw Failure(.inputOutput, "\(path): cannot be opened: \(String(cString: strerror(errno))).")
+            // ELOOP is what Linux says of a link.
+            let reason = errno == ELOOP ? "is a link, and no lock of this program; remove it" : nil
+            throw Failure(
+                .inputOutput, "\(path): \(reason ?? "cannot be opened: \(String(cString: strerror(errno)))").")
+        }
+        guard Self.isLock(descriptor) else {
+            close(descriptor)
+            throw Failure(
+                .inputOutput, "\(path): is no lock of this program, which has to have one of this name. Move it away.")
         }
         let begun = ProgressMeter.uptime()
         var isLocked = flock(descriptor, LOCK_EX | LOCK_NB) == 0
@@ -31,6 +39,17 @@ package final class WorkLock: Sendable {
         let process = Array("\(getpid())".utf8)
         ftruncate(descriptor, 0)
         _ = pwrite(descriptor, process, process.count, 0)
+    }
+
+    /// Whether a file is empty or has a process in it, as every lock of this program: anything else would be lost.
+    private static func isLock(_ descriptor: Int32) -> Bool {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= 20 else {
+            return false
+        }
+        var text = [UInt8](repeating: 0, count: 20)
+        let count = pread(descriptor, &text, text.count, 0)
+        return count >= 0 && text.prefix(count).allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
     }
 
     deinit { close(descriptor) }

@@ -7,6 +7,7 @@ package final class ArchiveWriter {
     private let path: String
     private let temporary: String
     private let archive: OpaquePointer
+    private let descriptor: Int32
     private var isOpen = true
 
     /// Modification time of every member: the competition's last day, 13 November 2019, noon UTC.
@@ -16,15 +17,21 @@ package final class ArchiveWriter {
         guard let archive = archive_write_new() else { throw Failure(.bug, "libarchive gave no writer") }
         self.path = path
         self.archive = archive
-        temporary = path + ".tmp"
+        temporary = AtomicFile.temporaryPath(of: path)
+        descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        // The writer is whole by now, so that deinit frees the archive.
+        guard descriptor >= 0 else { throw systemFailure("create", path) }
+        AtomicFile.keepAttributes(of: path, on: descriptor)
         archive_write_set_format_zip(archive)
         // A zip file has no padding after its directory.
         archive_write_set_bytes_in_last_block(archive, 1)
-        guard archive_write_open_filename(archive, temporary) == ARCHIVE_OK else { throw failure("create") }
+        guard archive_write_open_fd(archive, descriptor) == ARCHIVE_OK else { throw failure("create") }
     }
 
     deinit {
         archive_write_free(archive)
+        guard descriptor >= 0 else { return }
+        Foundation.close(descriptor)
         if isOpen { unlink(temporary) }
     }
 

@@ -92,7 +92,7 @@ package struct WorkFolder: Sendable {
     /// Removes the temporary files of a run that was killed; call it with the lock held.
     package func removeTemporaryFiles() {
         let files = FileManager.default
-        for area in ["", "models", "predictions"] {
+        for area in ["", Self.demo, "models", "predictions"] {
             let base = area.isEmpty ? root : path(area)
             // The top level is not searched deeply: `inputs` may hold a million files and writes no temporary ones there.
             let names =
