@@ -51,10 +51,13 @@ package struct CatalogBuilder {
     /// - Parameters:
     ///   - note: gets a line on what is passed over.
     ///   - progress: called now and then with the number of slices done and of all.
-    /// - Throws: `TableError` for a malformed label file; ``Failure``: `inputMissing` without labels, `badInput` if no slice is left,
+    /// - Throws: `TableError` for a malformed label file; ``Failure``: `badUsage` if a file that is there is no catalog, `inputMissing` without labels, `badInput` if no slice is left,
     ///   `inputOutput` if the database cannot be written. A slice that cannot be read is no error: it is recorded as skipped.
     package func build(note: (String) -> Void = { _ in }, progress: (_ done: Int, _ all: Int) -> Void) throws {
         dicom_keep_memory()
+        do {
+            for file in [path, path + ".partial"] { try CatalogSchema.checkIsOwn(file) }
+        } catch let error as DatabaseError { throw failure(error) }
         let list = try SliceList(settings.input)
         list.passedOver.text.map(note)
         do {
@@ -68,11 +71,12 @@ package struct CatalogBuilder {
             }
             try partial.finish(as: path)
         } catch let error as DatabaseError {
-            throw Failure(
-                .inputOutput,
-                "\(path): the catalog cannot be written: \(error.message). Is the disk full? Run the same command again; it goes on where it stopped."
-            )
+            throw failure(error)
         }
+    }
+
+    private func failure(_ error: DatabaseError) -> Failure {
+        Failure(.inputOutput, "\(path): the catalog cannot be written: \(error.message). \(error.remedy)")
     }
 
     /// What the catalog says of itself; a partial one with other values than these, but for `program`, is

@@ -1,3 +1,5 @@
+import Basics
+import Foundation
 import Inputs
 
 /// A file or an ID that is not in the catalog's slices, and why: a row of the table `skipped`.
@@ -59,6 +61,33 @@ package enum CatalogSchema {
     package static func migrate(_ database: Database, from old: Int) throws {
         for step in steps[old...] { try step(database) }
         try CatalogSetting(name: "schema", value: "\(version)").insert(into: database)
+    }
+
+    /// Refuses a file that is there and is not this program's, finished or not: to make a catalog, it would be removed.
+    ///
+    /// - Throws: ``Failure`` with status `badUsage`.
+    package static func checkIsOwn(_ path: String) throws {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG || status.st_size > 0 else { return }
+        do {
+            if status.st_mode & S_IFMT == S_IFREG, try hasTables(path) { return }
+        } catch let error as DatabaseError where error.isLocked {
+            throw error
+        } catch {}
+        throw Failure(
+            .badUsage,
+            "\(path): is there already and no catalog that this program can read, and is not replaced. Move it away, or give another --work."
+        )
+    }
+
+    /// Whether a file is a database with the tables, or, as one that was just begun, with nothing.
+    private static func hasTables(_ path: String) throws -> Bool {
+        // What a kill left may have to be rolled back, which a connection that only reads may not.
+        let database = try Database(path: path)
+        let tables: [String] = try database.rows("SELECT name FROM sqlite_master WHERE type = 'table'") { try $0[0] }
+        guard !tables.isEmpty else { return true }
+        return try Set(["setting", "skipped", "slice"]).isSubset(of: tables)
+            && CatalogSetting.value(of: "schema", in: database) != nil
     }
 
     @Sendable private static func createTables(in database: Database) throws {

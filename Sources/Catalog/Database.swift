@@ -3,6 +3,24 @@ import CSQLite
 /// What SQLite says of a statement or a file that it cannot use.
 package struct DatabaseError: Error {
     package let message: String
+    /// SQLite's result code (https://sqlite.org/rescode.html).
+    package var code: Int32 = SQLITE_ERROR
+
+    /// Whether somebody else is using the file.
+    package var isLocked: Bool { [SQLITE_BUSY, SQLITE_LOCKED].contains(code & 0xFF) }
+
+    /// What the user can do about a file that cannot be written.
+    package var remedy: String {
+        let again = "run the same command again; it goes on where it stopped"
+        // The lowest byte is the kind, the rest details.
+        return switch code & 0xFF {
+        case SQLITE_FULL: "Free some space and \(again)."
+        case SQLITE_BUSY, SQLITE_LOCKED: "Another program has the file open: end that and \(again)."
+        case SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_PERM, SQLITE_AUTH:
+            "Make the file and its folder writable, or give another --work."
+        default: "Check the disk, then \(again)."
+        }
+    }
 }
 
 /// A connection to an SQLite file, for one thread at a time.
@@ -22,7 +40,7 @@ package final class Database {
         guard code == SQLITE_OK, let connection else {
             let message = String(cString: connection.map { sqlite3_errmsg($0) } ?? sqlite3_errstr(code))
             sqlite3_close_v2(connection)
-            throw DatabaseError(message: message)
+            throw DatabaseError(message: message, code: code)
         }
         self.connection = connection
     }
@@ -97,7 +115,9 @@ package final class Database {
         if code != SQLITE_OK { throw lastError }
     }
 
-    private var lastError: DatabaseError { DatabaseError(message: String(cString: sqlite3_errmsg(connection))) }
+    private var lastError: DatabaseError {
+        DatabaseError(message: String(cString: sqlite3_errmsg(connection)), code: sqlite3_errcode(connection))
+    }
 }
 
 /// A row of a query's result, while it is passed on.

@@ -238,7 +238,7 @@ public final class SliceCatalog: Sendable {
         } catch let error as DatabaseError {
             throw Failure(
                 .badInput,
-                "\(path): not a catalog that can be read: \(error.message). Make it again: repro catalog."
+                "\(path): not a catalog that can be read: \(error.message). Remove it and make it again: repro catalog."
             )
         }
     }

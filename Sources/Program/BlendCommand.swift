@@ -96,7 +96,9 @@ struct BlendCommand: ParsableCommand {
     func run() throws {
         let parts = tables.map(Self.files)
         try InputBytes.checkAtMostOneStandardInput(parts.flatMap { $0 } + files.all)
-        let out = try out.map { try output.destination($0, .predictions, inputs: parts.flatMap { $0 } + files.all) }
+        let out = try out.map {
+            try output.destination($0, .predictions, inputs: parts.flatMap { $0 } + files.all, json: json)
+        }
         if fit { return try runFit(parts, out) }
         let weights = try parsedWeights()
         var blender = Blender(mean)

@@ -50,10 +50,13 @@ struct CatalogCommand: ParsableCommand {
 
         func run() throws {
             let input = try CompetitionFolder.locate(in: input)
-            try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
-            let catalog = SliceCatalog(path: work + "/catalog.sqlite")
+            let folder = try WorkFolder.open(work)
+            let lock = try WorkLock(folder: work)
+            defer { withExtendedLifetime(lock) {} }
+            let catalog = SliceCatalog(path: folder.path(WorkFolder.catalog))
             let settings = CatalogSettings(
                 input: input, folds: folds, foldSeed: foldSeed, repairsWrap: repairWrap, threads: threads)
+            try folder.checkMayReplace(catalog, by: settings)
             let progress = ProgressMeter.standard(quiet: false)
             let report = try catalog.build(
                 settings, note: Console.log, progress: progress.reporting("catalog", unit: "slices"))

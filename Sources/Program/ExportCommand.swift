@@ -53,7 +53,7 @@ struct ExportCommand: ParsableCommand {
     }
 
     func run() throws {
-        let out = try output.destination(out, .weights, inputs: [weights])
+        let out = try output.destination(out, .weights, inputs: [weights], json: json)
         let file = try WeightsFile.read(weights, .init(backbone, entry: entry))
         let steps = file.metadata["steps"].flatMap { Int64($0) } ?? 0
         let stateDict = try file.naming { try backbone.stateDict(of: file.tensors, batches: steps) }

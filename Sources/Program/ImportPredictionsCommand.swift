@@ -36,7 +36,7 @@ struct ImportPredictionsCommand: ParsableCommand {
     }
 
     func run() throws {
-        let out = try output.destination(out, .predictions, inputs: [pickle])
+        let out = try output.destination(out, .predictions, inputs: [pickle], json: json)
         let predictions: TestTimePredictions
         do {
             let bytes = try InputBytes.read(pickle)

@@ -7,9 +7,17 @@ struct OutputOptions: ParsableArguments {
     var force = false
 
     /// The output of a command, looked at before anything else is done.
+    ///
+    /// - Parameter json: whether a report goes to standard output, which then cannot be the result's.
     func destination(
-        _ path: String, _ content: Destination.Content, inputs: [String?]
+        _ path: String, _ content: Destination.Content, inputs: [String?], json: Bool = false
     ) throws -> Destination {
-        try Destination(path, content, inputs: inputs.compactMap { $0 }, force: force)
+        let destination = try Destination(path, content, inputs: inputs.compactMap { $0 }, force: force)
+        guard !json || !destination.isStandardOutput else {
+            throw Failure(
+                .badUsage,
+                "--json prints to standard output, and so does --out \(path). Give --out a file, or leave out --json.")
+        }
+        return destination
     }
 }

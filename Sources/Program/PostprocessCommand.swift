@@ -92,7 +92,7 @@ struct PostprocessCommand: ParsableCommand {
         try InputBytes.checkAtMostOneStandardInput([predictions] + files.all + [order].compactMap { $0 })
         let catalog = order.map { Patients.catalog(at: $0)?.path ?? $0 }
         let out = try out.map {
-            try output.destination($0, .predictions, inputs: [predictions, catalog] + files.all)
+            try output.destination($0, .predictions, inputs: [predictions, catalog] + files.all, json: json)
         }
         let labels = try files.labels()
         let table = try values.read(predictions, order: labels?.slices)

@@ -137,7 +137,7 @@ struct PredictCommand: ParsableCommand {
 
     func run() throws {
         let out = try output.destination(
-            out, .predictions, inputs: [weights, input, work.archive, work.recipe])
+            out, .predictions, inputs: [weights, input, work.archive, work.recipe], json: json)
         if let input, isDirect, let weights { return try predict(input, with: weights, to: out) }
         var options = work
         options.archive = input ?? work.archive

@@ -60,7 +60,8 @@ struct ShowCommand: ParsableCommand {
 
     func run() throws {
         let catalog = work.map { SliceCatalog(path: $0 + "/catalog.sqlite") }
-        let out = try output.destination(out, .picture, inputs: slices + [catalog?.path] + (catalog.map(files) ?? []))
+        let out = try output.destination(
+            out, .picture, inputs: slices + [catalog?.path] + (catalog.map(files) ?? []), json: json)
         let pictures =
             try study.map { try picturesOfStudy($0, catalog) } ?? slices.flatMap { try picturesOf($0, catalog) }
         let sheet = SlicePicture.sheet(pictures, size: size)

@@ -185,6 +185,47 @@ struct CatalogTests {
         }
     }
 
+    @Test(
+        "only a catalog of this program is replaced: another database, a text, a link, a folder and their .partial are refused"
+    )
+    func foreignFiles() throws {
+        try Self.withCatalog { catalog, report, folder in
+            let files = FileManager.default
+            try files.moveItem(atPath: catalog.path, toPath: folder + "/own.sqlite")
+            let makers: [(String) throws -> Void] = [
+                { try InputFixtures.write("my notes", to: $0) },
+                { try Database(path: $0).execute("CREATE TABLE mine (a); CREATE TABLE setting (name, value)") },
+                { try files.createDirectory(atPath: $0, withIntermediateDirectories: false) },
+                { try files.createSymbolicLink(atPath: $0, withDestinationPath: "own.sqlite") },
+            ]
+            for place in [catalog.path, catalog.path + ".partial"] {
+                for (number, make) in makers.enumerated() {
+                    try make(place)
+                    let failure = try Self.failureOfBuild(folder)
+                    #expect(failure?.status == .badUsage && failure?.message.contains(place) == true, "\(number)")
+                    #expect(failure?.message.contains("disk") == false)
+                    try files.removeItem(atPath: place)
+                }
+            }
+            #expect(try SliceCatalog(path: folder + "/own.sqlite").report() == report)
+            // One that was just begun, and an older one.
+            try Database(path: catalog.path + ".partial").execute("PRAGMA journal_mode = WAL")
+            #expect(try Self.failureOfBuild(folder) == nil && Self.failureOfBuild(folder) == nil)
+        }
+    }
+
+    @Test("a catalog that somebody else holds open is said to be so, and a full disk is not")
+    func locked() throws {
+        try Self.withCatalog { catalog, _, folder in
+            let other = try Database(path: catalog.path + ".partial")
+            try CatalogSchema.create(in: other)
+            try other.execute("BEGIN EXCLUSIVE")
+            let failure = try Self.failureOfBuild(folder)
+            #expect(failure?.status == .inputOutput && failure?.message.contains("has the file open") == true)
+            #expect(failure?.message.contains("space") == false)
+        }
+    }
+
     @Test("a build that was interrupted goes on: files as they were are not read again, changed ones are")
     func resume() throws {
         try InputFixtures.withFolder { folder in

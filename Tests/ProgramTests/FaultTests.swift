@@ -103,7 +103,8 @@ struct FaultTests {
                 }
                 #expect(try catalog.contentFingerprint() == content)
                 #expect(
-                    try FileManager.default.contentsOfDirectory(atPath: folder + "/work") == ["catalog.sqlite"])
+                    try FileManager.default.contentsOfDirectory(atPath: folder + "/work").sorted()
+                        == ["catalog.sqlite", "run.lock"])
                 try FileManager.default.removeItem(atPath: folder + "/work")
             }
         }

@@ -121,6 +121,24 @@ struct OutputTests {
         #expect(try shell("$R demo-data --out e --patients 99999999999 2>/dev/null").status == 64)
     }
 
+    @Test("a report as JSON and a result do not share standard output")
+    func reportAndResult() throws {
+        for out in ["-", "/dev/stdout"] {
+            let run = try shell("$R blend a.csv b.csv --out \(out) --json 2>/dev/null")
+            #expect(run.status == 64 && run.output == "")
+        }
+        let predict = "$R predict --weights a.csv --backbone resnet34 --input . --out - --no-augment --json"
+        #expect(try shell("\(predict) 2>&1").output.contains("--json prints to standard output"))
+    }
+
+    @Test("a file where a folder is wanted is named, by every command that makes one")
+    func folders() throws {
+        for line in ["demo-data --out a.csv", "demo-data --out a.csv/b/c", "reproduce --work a.csv --recipe mini"] {
+            let run = try shell("$R \(line) 2>&1")
+            #expect(run.status == 74 && run.output.contains("a.csv: is a file; expected a folder"), "\(run.output)")
+        }
+    }
+
     @Test("demo data made twice at once in one folder is whole, and a signal leaves nothing half-written")
     func demoDataAtOnce() throws {
         let make = "$R demo-data --out d --patients 10 --size 32 >/dev/null 2>&1"

@@ -9,11 +9,7 @@ package final class UnpackDestination {
 
     package init(root: String) throws {
         self.root = root
-        do {
-            try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
-        } catch {
-            throw Failure(.inputOutput, "\(root): cannot make this folder: \(error.localizedDescription)")
-        }
+        try Basics.makeFolder(root)
     }
 
     package func path(_ name: String) -> String { root + "/" + name }

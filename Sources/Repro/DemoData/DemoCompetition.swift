@@ -32,11 +32,7 @@ package struct DemoCompetition {
     ///
     /// - Throws: ``Failure`` with status `inputOutput` if something cannot be written; no half-written file is left.
     package func write(to folder: String, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }) throws -> Report {
-        do {
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        } catch {
-            throw Failure(.inputOutput, "\(folder): cannot make this folder: \(error.localizedDescription)")
-        }
+        try makeFolder(folder)
         let plan = DemoPlan(settings)
         let needed = plan.slices.reduce(0) { $0 + 2 * $1.header.rows * $1.header.columns + 1024 }
         if let free = Machine.freeBytes(at: folder), free < needed {

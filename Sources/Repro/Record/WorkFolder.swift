@@ -1,4 +1,5 @@
 import Basics
+import Catalog
 import Foundation
 import Nets
 
@@ -89,6 +90,25 @@ package struct WorkFolder: Sendable {
         )
     }
 
+    /// Refuses a catalog that is not the one that the run of this work directory needs.
+    ///
+    /// - Throws: ``Failure``: `badUsage` for other settings or another input than those of the recipe and of the catalog that is there;
+    ///   as ``RunRecord/load(from:)``.
+    package func checkMayReplace(_ catalog: SliceCatalog, by settings: CatalogSettings) throws {
+        guard let recipe = try RunRecord.load(from: root)?.recipe else { return }
+        func text(_ folds: Int, _ seed: UInt64, _ repairsWrap: Bool, _ input: String) -> String {
+            "\(folds) folds of seed \(seed)\(repairsWrap ? ", repaired wraps" : "") of \(resolvedPath(input))"
+        }
+        let input = (try? catalog.inputSettings().root) ?? settings.input.root
+        let ours = text(recipe.folds.count, recipe.folds.seed, recipe.catalog.repairWrappedPixels, input)
+        let asked = text(settings.folds, settings.foldSeed, settings.repairsWrap, settings.input.root)
+        guard ours != asked else { return }
+        throw Failure(
+            .badUsage,
+            "\(root): is the work directory of the recipe \(recipe.name), whose catalog has \(ours), not \(asked). Give another --work."
+        )
+    }
+
     /// Removes the temporary files of a run that was killed; call it with the lock held.
     package func removeTemporaryFiles() {
         let files = FileManager.default
@@ -103,14 +123,6 @@ package struct WorkFolder: Sendable {
 
     /// Makes the folder that a relative path's file goes into.
     package func prepare(_ relative: String) throws {
-        try Self.makeFolder(folderName(path(relative)))
-    }
-
-    private static func makeFolder(_ path: String) throws {
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            throw Failure(.inputOutput, "\(path): the folder cannot be made: \(error.localizedDescription)")
-        }
+        try makeFolder(folderName(path(relative)))
     }
 }
