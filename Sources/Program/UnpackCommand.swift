@@ -27,6 +27,9 @@ struct UnpackCommand: ParsableCommand {
     var json = false
 
     func validate() throws {
+        guard into != "-" else {
+            throw ValidationError("--into -: expected a folder; files do not go to standard output.")
+        }
         guard threads >= 1 else { throw ValidationError("--threads must be at least 1.") }
     }
 
@@ -37,6 +40,11 @@ struct UnpackCommand: ParsableCommand {
         progress.end()
         let text =
             "\(report.folder): \(report.files) files, \(Numbers.bytes(Int(report.bytes))), \(report.alreadyThere) of them already there\nroot \(report.rootHash)"
+        if report.folder != into {
+            Console.log(
+                "\(archive): is a folder without archives, and is fingerprinted where it is; nothing is unpacked into \(into)."
+            )
+        }
         Fingerprint.PassedOver.lines(report.passedOver).forEach(Console.log)
         Console.result(json ? try JSON.encode(report) : text)
         if let failure = unpacker.failure(of: report) { throw failure }

@@ -31,6 +31,60 @@ struct InputCommandTests {
         }
     }
 
+    @Test(
+        "in a run's work directory the catalog is made with the recipe's settings and of the same input, or not at all")
+    func catalogOfARun() throws {
+        try InputFixtures.withFolder { folder in
+            for name in ["in", "other"] {
+                try InputFixtures.write(
+                    InputFixtures.slice().encoded(), to: "\(folder)/\(name)/ID_dd37ba3adb.dcm")
+            }
+            let (work, recipe) = (folder + "/work", try RecipeLibrary.recipe("mini"))
+            let catalog = work + "/catalog.sqlite"
+            try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
+            try RunRecord(program: "", recipe: recipe, machine: .current, threads: 1).save(to: work)
+            func make(_ input: String, folds: Int) throws -> ProgramRun {
+                try ProgramRun(
+                    "catalog", "--input", "\(folder)/\(input)", "--work", work, "--folds", "\(folds)", "--fold-seed",
+                    "\(recipe.folds.seed)", "--repair-wrap")
+            }
+            let refused = try make("in", folds: recipe.folds.count + 1)
+            #expect(refused.status == 64 && refused.errors.contains("of the recipe mini"), "\(refused.errors)")
+            #expect(!FileManager.default.fileExists(atPath: catalog))
+            #expect(try make("in", folds: recipe.folds.count).status == 0)
+            let made = try Digest.sha256(file: catalog)
+            #expect(try make("other", folds: recipe.folds.count).status == 64)
+            #expect(try Digest.sha256(file: catalog) == made)
+            #expect(try make("./in", folds: recipe.folds.count).status == 0)
+        }
+    }
+
+    @Test("what is not unpacked into the folder that was named is said, and nothing is left there")
+    func notUnpacked() throws {
+        try InputFixtures.withFolder { folder in
+            let into = folder + "/into"
+            func unpack(_ name: String, _ status: Int32, _ said: String) throws {
+                let run = try ProgramRun("unpack", "\(folder)/\(name)", "--into", into)
+                #expect(run.status == status && run.errors.contains(said), "\(name): \(run.errors)")
+                #expect(!FileManager.default.fileExists(atPath: into), "\(name)")
+            }
+            try InputFixtures.write("text", to: folder + "/files/a.txt")
+            try unpack("files", 0, "nothing is unpacked into \(into)")
+            for name in ["ok.zip.aa", "ok.zip.ab"] { try InputFixtures.write("half", to: "\(folder)/parts/\(name)") }
+            try unpack("parts", 65, "cat NAME.001")
+            try InputFixtures.write("half", to: folder + "/volumes/ok.z02")
+            try unpack("volumes", 65, "zip -s 0")
+            try unpack("volumes/ok.z02", 65, "zip -s 0")
+            try InputFixtures.write("text\n", to: folder + "/text")
+            try unpack("text", 65, "not an archive that can be read")
+            try InputFixtures.write([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3], to: folder + "/cut.tar.gz")
+            try unpack("cut.tar.gz", 65, "damaged or truncated near its start")
+            try InputFixtures.write("text\n", to: folder + "/archives/text.tar")
+            try unpack("archives", 65, "not an archive that can be read")
+            #expect(try ProgramRun("unpack", folder + "/text", "--into", "-").status == 64)
+        }
+    }
+
     @Test("a changed folder fails the check with exit code 1 and names the files")
     func check() throws {
         try InputFixtures.withFolder { folder in

@@ -63,7 +63,7 @@ package final class ArchiveReader {
         let opened = gzip?.open(for: archive) ?? archive_read_open_filename(archive, path, Self.blockSize)
         guard opened == ARCHIVE_OK else {
             // The reader is whole by now, so that deinit frees the archive.
-            throw Failure(.badInput, "\(path): not an archive that can be read (\(reason)). \(Self.expectation)")
+            throw unreadable()
         }
     }
 
@@ -92,9 +92,7 @@ package final class ArchiveReader {
                 return nil
             }
             if membersSeen == 0 {
-                throw Failure(
-                    .badInput, "\(path): not an archive that can be read (\(reason)). \(Self.expectation)"
-                )
+                throw unreadable()
             }
             throw damaged("after \(current?.path ?? "its start")")
         }
@@ -202,6 +200,21 @@ package final class ArchiveReader {
 
     /// Whether members were compressed together, so that damage shows late.
     package var isWholeStream: Bool { gzip != nil || archive_filter_code(archive, 0) != 0 }
+
+    /// The error for a file whose first member cannot be read: cut off before there is enough to unpack, or no archive at all.
+    private func unreadable() -> Failure {
+        // What libarchive says of a whole stream with something else in it.
+        guard reason != "Unrecognized archive format",
+            let start = try? FileRegion(path: path).bytes(at: 0, count: ArchiveStart.size),
+            ArchiveStart(start).isOtherKind
+        else {
+            return Failure(.badInput, "\(path): not an archive that can be read (\(reason)). \(Self.expectation)")
+        }
+        return Failure(
+            .badInput,
+            "\(path): the archive is damaged or truncated near its start, so that no member can be read (\(reason)). Compare its size with the one that Kaggle names and download it again."
+        )
+    }
 
     private func damaged(_ place: String) -> Failure {
         Failure(

@@ -67,6 +67,7 @@ package struct Unpacker {
     ) {
         if Self.isUsedInPlace(archive) { return try fingerprintFolder(progress: progress) }
         let source = try Self.identity(of: archive)
+        if !source.hasPrefix("zip") { try checkBeginnings() }
         let destination = try UnpackDestination(root: destination)
         let lock = try WorkLock(folder: destination.root, name: ".repro-lock")
         return try withExtendedLifetime(lock) {
@@ -97,7 +98,23 @@ package struct Unpacker {
         return files.count == 1 ? facts[0] : "several \(Digest.sha256(facts.joined(separator: "\n")))"
     }
 
+    /// Refuses what is no archive, before anything is made in the destination.
+    private func checkBeginnings() throws {
+        let files = isFolder(archive) ? try namesInFolder(archive).map { archive + "/" + $0 } : [archive]
+        for file in files where FileFacts(following: file) != nil {
+            if ArchiveNames.isVolumeBesideOthers(file) { throw ZipArchive.isVolume(file) }
+            guard file == archive || ArchiveNames.isArchive(file),
+                try ZipArchive(of: try FileRegion(path: file)) == nil
+            else { continue }
+            _ = try ArchiveReader(path: file).nextMember()
+        }
+    }
+
     private func fingerprintFolder(progress: (Int, Int) -> Void) throws -> (report: Report, manifest: Manifest) {
+        let names = CompetitionFolder.isUnpacked(archive) ? [] : try namesInFolder(archive)
+        if let volume = names.first(where: ArchiveNames.isVolume), !isFolder("\(archive)/\(volume)") {
+            throw ZipArchive.isVolume("\(archive)/\(volume)")
+        }
         var passedOver: [Fingerprint.PassedOver] = []
         let manifest = try Fingerprint.manifest(
             of: [archive], threads: threads, passOver: { passedOver.append($0) }, progress: progress)

@@ -32,10 +32,7 @@ package struct ZipArchive: Sendable {
         switch try ZipDirectory.read(fileSize: region.size, { try region.bytes(at: $0, count: $1) }) {
         case .success(let found): directory = found
         case .failure(.split):
-            throw Self.isVolume(
-                region.name,
-                remedy:
-                    "join all of them and give the whole: zip -s 0 NAME.zip --out whole.zip, where they lie together")
+            throw Self.isVolume(region.name, ofZip: true)
         case .failure where ArchiveNames.isVolume(region.name): throw Self.isVolume(region.name)
         case .failure(.noEndRecord): return nil
         case .failure(let problem):
@@ -68,10 +65,17 @@ package struct ZipArchive: Sendable {
         }
     }
 
-    static func isVolume(
-        _ name: String, remedy: String = "join all of them and give the whole: cat NAME.001 NAME.002 ... > NAME"
-    ) -> Failure {
-        Failure(.badInput, "\(name): is one volume of a split archive, which alone is not complete; \(remedy).")
+    /// - Parameters:
+    ///   - ofZip: whether the zip itself was written in volumes, whose offsets are those within a volume: what `.z01` says.
+    ///   - remedy: nil to join the volumes.
+    static func isVolume(_ name: String, ofZip: Bool = false, remedy: String? = nil) -> Failure {
+        let isZip = ofZip || name.lowercased().wholeMatch(of: /.*\.z[0-9]{2,}/) != nil
+        let joining =
+            isZip
+            ? "zip -s 0 NAME.zip --out whole.zip, where they lie together"
+            : "cat NAME.001 NAME.002 ... > NAME, in their order"
+        let what = remedy ?? "join all of them and give the whole: \(joining)"
+        return Failure(.badInput, "\(name): is one volume of a split archive, which alone is not complete; \(what).")
     }
 
     /// SHA-256 of the directory's bytes: equal for archives with the same names, sizes and checksums in the same places.
