@@ -32,10 +32,12 @@ package struct OutputFile: ~Copyable {
     package func close() { _ = Foundation.close(descriptor) }
 }
 
-/// Gives a finished file its name: what is in it reaches the disk first, so that a file that has its name is whole.
+/// Gives a finished file its name: what is in it reaches the disk first, so that a file that has its name is whole. It gets the
+/// owner and the permissions of the one that it replaces.
 package func publish(_ temporary: String, as path: String) throws {
     let descriptor = open(temporary, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw systemFailure("write", path) }
     defer { close(descriptor) }
+    AtomicFile.keepAttributes(of: path, on: descriptor)
     guard fsync(descriptor) == 0, rename(temporary, path) == 0 else { throw systemFailure("write", path) }
 }

@@ -21,7 +21,6 @@ package final class ArchiveWriter {
         descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o644)
         // The writer is whole by now, so that deinit frees the archive.
         guard descriptor >= 0 else { throw systemFailure("create", path) }
-        AtomicFile.keepAttributes(of: path, on: descriptor)
         archive_write_set_format_zip(archive)
         // A zip file has no padding after its directory.
         archive_write_set_bytes_in_last_block(archive, 1)

@@ -99,8 +99,11 @@ package struct WorkFolder: Sendable {
         func text(_ folds: Int, _ seed: UInt64, _ repairsWrap: Bool, _ input: String) -> String {
             "\(folds) folds of seed \(seed)\(repairsWrap ? ", repaired wraps" : "") of \(resolvedPath(input))"
         }
-        let input = (try? catalog.inputSettings().root) ?? settings.input.root
-        let ours = text(recipe.folds.count, recipe.folds.seed, recipe.catalog.repairWrappedPixels, input)
+        // A work directory may have been moved since, with the inputs in it.
+        let isInside = resolvedPath(settings.input.root).hasPrefix(resolvedPath(path(Self.inputs)))
+        let input = isInside ? nil : try? catalog.inputSettings().root
+        let ours = text(
+            recipe.folds.count, recipe.folds.seed, recipe.catalog.repairWrappedPixels, input ?? settings.input.root)
         let asked = text(settings.folds, settings.foldSeed, settings.repairsWrap, settings.input.root)
         guard ours != asked else { return }
         throw Failure(
