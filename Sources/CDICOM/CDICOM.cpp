@@ -351,6 +351,11 @@ size_t dicom_words(DICOMFile *file, const void **words, char *reason, size_t rea
         explain("no PixelData", reason, reason_capacity);
         return 0;
     }
+    // DCMTK and this function would take memory for it: 8192 x 8192 pixels, undefined lengths included.
+    if (element->getLengthField() > 1u << 28) {
+        explain("PixelData is said to be larger than any slice", reason, reason_capacity);
+        return 0;
+    }
     const size_t count = element->getLengthField() / 2;
     if (!is_compressed && (*words = words_in_place(file, element))) return count;
     // Sixteen-bit pixels of a VR of bytes are in the data set's order, as pydicom takes them; DCMTK takes them for little-endian.

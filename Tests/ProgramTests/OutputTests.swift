@@ -41,7 +41,7 @@ struct OutputTests {
             ("$R blend a.csv b.csv --out /dev/full 2>/dev/null", 74),
             ("$R blend a.csv b.csv --out - >/dev/full 2>/dev/null", 74),
             ("(sleep 0.2; $R recipes --help; echo $? >&2) 2>status | true; sleep 0.5; exit $(cat status)", 141),
-            ("$R blend - b.csv --out x <&- 2>/dev/null", 74), ("$R --help >/dev/full 2>/dev/null", 74),
+            ("$R blend - b.csv --out x <&- 2>/dev/null", 66), ("$R --help >/dev/full 2>/dev/null", 74),
             ("$R --version >&- 2>/dev/null", 74), ("$R score --help >/dev/full 2>/dev/null", 74),
             ("ulimit -f 0; $R blend a.csv b.csv --out x 2>/dev/null", 74),
             ("$R fingerprint $'a\\xff' 2>/dev/null", 64), ("$R blend a.csv b.csv --out $'x\\xfe.csv' 2>/dev/null", 64),

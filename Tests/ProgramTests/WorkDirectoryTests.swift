@@ -52,6 +52,20 @@ struct WorkDirectoryTests {
         }
     }
 
+    @Test("a folder that is no run's keeps what has a result's name; a catalog made beforehand is no result")
+    func nobodysRun() throws {
+        for name in ["submission.csv", "report.html", "models/mine.pt", "predictions/a.csv", "scores.json"] {
+            try InputFixtures.write("somebody's", to: files["own/\(name)"])
+            let run = try ProgramRun("reproduce", "--recipe", "mini", "--work", files["own"])
+            #expect(run.status == 64 && run.errors.contains("but no run.json"), "\(run.errors)")
+            #expect(try files.text("own/\(name)") == "somebody's")
+            try FileManager.default.removeItem(atPath: files["own"])
+        }
+        let folder = WorkFolder(root: files.path)
+        try InputFixtures.write("", to: files["catalog.sqlite"])
+        try folder.checkBelongs(to: RecipeLibrary.recipe("mini"))
+    }
+
     @Test("more than ten minutes of work are not made again without being asked; the stage and its time are said")
     func remake() throws {
         _ = try record(seconds: 3 * 3600)

@@ -61,13 +61,14 @@ package struct WorkFolder: Sendable {
     private static func isOwn(_ name: String, in folder: String) -> Bool {
         func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: "\(folder)/\(name)") }
         if name.hasPrefix(catalog) || name == inputs { return has(catalog) || has(RunRecord.fileName) }
-        let isRuns =
-            [
-                RunRecord.fileName, lock, demo, manifest, inputJournal, "models", "predictions", scores, validation,
-                report,
-            ].contains(name)
-            || name.hasPrefix("submission") && name.hasSuffix(".csv")
+        let isRuns = [RunRecord.fileName, lock, demo, manifest, inputJournal].contains(name) || isResult(name)
         return isRuns && has(RunRecord.fileName)
+    }
+
+    /// Whether a name is that of what only a run makes, after it has a record.
+    private static func isResult(_ name: String) -> Bool {
+        ["models", "predictions", scores, validation, report].contains(name)
+            || name.hasPrefix("submission") && name.hasSuffix(".csv")
     }
 
     package func path(_ relative: String) -> String { "\(root)/\(relative)" }
@@ -81,9 +82,20 @@ package struct WorkFolder: Sendable {
 
     /// Refuses a recipe that this work directory does not belong to, before anything in it is touched.
     ///
-    /// - Throws: ``Failure``: `badUsage` if the record is of a recipe of another name; as ``RunRecord/load(from:)``.
+    /// - Throws: ``Failure``: `badUsage` if the record is of a recipe of another name, or if there is none of what a run's results would
+    ///   replace; as ``RunRecord/load(from:)``.
     package func checkBelongs(to recipe: Recipe) throws {
-        guard let record = try RunRecord.load(from: root), record.recipe.name != recipe.name else { return }
+        guard let record = try RunRecord.load(from: root) else {
+            guard let name = try? FileManager.default.contentsOfDirectory(atPath: root).filter(Self.isResult).min()
+            else {
+                return
+            }
+            throw Failure(
+                .badUsage,
+                "\(root): has \(name) but no run.json, so it is no run's of this program. Give another --work, or move \(name) away."
+            )
+        }
+        guard record.recipe.name != recipe.name else { return }
         throw Failure(
             .badUsage,
             "\(root): is the work directory of the recipe \(record.recipe.name), not of \(recipe.name). Give --recipe \(record.recipe.name), or another --work."
