@@ -55,16 +55,20 @@ struct Program: ParsableCommand {
         }
     }
 
-    /// Ends the program with 64 if an argument is no text: Swift would make another name of it, and so another file.
+    /// Ends the program with 64 if an argument is empty or no text: Swift would make another name of it, and so another file.
     private static func requireText() {
         for number in 1..<max(1, Int(CommandLine.argc)) {
-            guard let argument = CommandLine.unsafeArgv[number], String(validatingCString: argument) == nil else {
+            guard let argument = CommandLine.unsafeArgv[number] else { continue }
+            let problem: String
+            if argument.pointee == 0 {
+                problem = "is empty. Is a variable of the shell not set?"
+            } else if String(validatingCString: argument) == nil {
+                let shown = String(path: UnsafeRawBufferPointer(start: argument, count: strlen(argument)))
+                problem = "'\(shown)', is not UTF-8. Rename the file, or give the folder that it is in."
+            } else {
                 continue
             }
-            let shown = String(path: UnsafeRawBufferPointer(start: argument, count: strlen(argument)))
-            Console.log(
-                "repro: error: argument \(number), '\(shown)', is not UTF-8. Rename the file, or give the folder that it is in."
-            )
+            Console.log("repro: error: argument \(number) \(problem)")
             Foundation.exit(ExitStatus.badUsage.rawValue)
         }
     }

@@ -118,11 +118,23 @@ package struct Reproduction {
                     "\(loss)\nGive --remake to do that, --work for another directory, or the recipe as it was.")
             }
         }
+        noteEdits(of: &record)
         record.program = programVersion
         record.recipe = recipe
         record.machine = .current
         record.threads = options.threads
         try record.save(to: folder.root)
         return record
+    }
+
+    /// Says what was edited in the record, and marks those entries, which saving would otherwise make to look like the run's own.
+    private func noteEdits(of record: inout RunRecord) {
+        guard !record.stages.isEmpty else { return }
+        let edited = record.editedStages
+        if edited.isEmpty, !record.hasIntactRoot {
+            progress.note(
+                "run.json: the root is not what entries and recipe hash to: the recipe or the root was edited")
+        }
+        for name in edited { record.stages[name]?.settings = "edited" }
     }
 }
