@@ -167,12 +167,17 @@ struct DICOMOddityTests {
     @Test("bytes after the pixels are counted and left out; too few are truncated")
     func surplus() throws {
         let pixels = Self.attributes().last?.value ?? []
-        for surplus in [2, 4, 512] {
+        for surplus in [2, 4, 10] {
             try expect(
                 Self.file(Self.attributes(pixels: pixels + [UInt8](repeating: 7, count: surplus))), [.surplusPixelBytes]
             )
         }
         #expect(refusal(Self.file(Self.attributes(pixels: Array(pixels.dropLast(2)))))?.kind == .truncated)
+        // Another frame's worth, and what is more than that.
+        for surplus in [12, 14, 512] {
+            let bytes = Self.file(Self.attributes(pixels: pixels + [UInt8](repeating: 7, count: surplus)))
+            #expect(refusal(bytes)?.kind == .multiFrame, "\(surplus)")
+        }
     }
 
     @Test("stray bytes after the data set do no harm, unless the pixels are cut off")

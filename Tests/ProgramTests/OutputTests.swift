@@ -44,7 +44,8 @@ struct OutputTests {
             ("$R blend - b.csv --out x <&- 2>/dev/null", 66), ("$R --help >/dev/full 2>/dev/null", 74),
             ("$R --version >&- 2>/dev/null", 74), ("$R score --help >/dev/full 2>/dev/null", 74),
             ("ulimit -f 0; $R blend a.csv b.csv --out x 2>/dev/null", 74),
-            ("$R fingerprint '' 2>/dev/null", 64), ("$R fingerprint $'a\\xff' 2>/dev/null", 64), ("$R blend a.csv b.csv --out $'x\\xfe.csv' 2>/dev/null", 64),
+            ("$R fingerprint '' 2>/dev/null", 64), ("$R fingerprint $'a\\xff' 2>/dev/null", 64),
+            ("$R blend a.csv b.csv --out $'x\\xfe.csv' 2>/dev/null", 64),
         ])
     func streams(line: String, status: Int32) throws {
         let run = try shell(line)

@@ -300,10 +300,10 @@ private final class DICOMReader {
             )
         }
         // pydicom takes these for frames, whatever NumberOfFrames says. Or Rows is wrong.
-        guard found == expected || found % expected != 0 else {
+        guard found < 2 * expected else {
             throw problem(
                 .multiFrame,
-                "PixelData has \(found) bytes, \(found / expected) times \(header.rows) x \(header.columns) x 2: as many frames, or Rows or Columns is wrong. Save each frame as a file of its own."
+                "PixelData has \(found) bytes, \(found / expected) times \(header.rows) x \(header.columns) x 2\(found % expected == 0 ? "" : " and some"): as many frames, or Rows or Columns is wrong. Save each frame as a file of its own."
             )
         }
         // Some writers pad to a block; the pixels come first (PS3.5, 8.1.1). One byte of padding makes the length even.
