@@ -17,6 +17,7 @@ public struct CatalogSettings: Sendable, Equatable {
     /// Changes how long it takes and nothing else.
     public var threads = 1
 
+    /// Makes settings; the folds are the original's if not said otherwise.
     public init(
         input: CompetitionFolder, folds: Int = 5, foldSeed: UInt64 = 10, repairsWrap: Bool = false, threads: Int = 1
     ) {

@@ -5,7 +5,7 @@ import Metrics
 import Nets
 import Submit
 
-/// The networks as the pipeline uses them: the only place that calls their trainer and predictor.
+/// The networks as the pipeline uses them: trains, predicts, and knows where weights and checkpoints lie.
 package struct Engine {
     package let pool: ThreadPool
     package let arithmetic: Arithmetic

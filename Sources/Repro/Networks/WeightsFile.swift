@@ -31,8 +31,8 @@ public struct WeightsFile {
     /// Reads a file of weights.
     ///
     /// - Parameter wanted: the weights to take, under their backbone's own names; nil takes all tensors, or those of the entry `model`.
-    /// - Throws: ``Failure`` that names the file: `inputMissing`, or `badInput` if it is none of these, damaged, has no such weights
-    ///   or several, or is an ImageNet file that is not what its name says.
+    /// - Throws: An error whose description names the file: if it is not there, none of these, damaged, has no such weights or
+    ///   several, or is an ImageNet file that is not what its name says.
     public static func read(_ path: String, _ wanted: Wanted? = nil) throws -> WeightsFile {
         let bytes = try InputFile.read(path)
         if PretrainedFile.isKnown(path) { try PretrainedFile.check(Digest.sha256(bytes), of: path) }
